@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* keys.h - keyed tokens: the cookie in our Via branch, the signature in our Record-Route, and table hashes.
+ * All are SipHash-2-4 of libsodium (crypto_shorthash), 64 bits. Pure: keys are handed in. */
+#pragma once
+#include <switchback/addr.h>
+#include <stdint.h>
+
+struct sb_keys {
+	uint8_t fleet[16]; /* persistent, state_dir/rr.key, shared by a fleet: Record-Route and stateless branches */
+	uint8_t boot[16];  /* fresh each start: transaction cookies and hash tables */
+};
+
+enum sb_cookie_kind { SB_COOKIE_TXN, SB_COOKIE_STATELESS, SB_COOKIE_PROBE };
+
+/* What our Via branch says. TXN: a leg of a transaction. STATELESS: id is a hash of the incoming branch.
+ * PROBE: trunk's health slot and probe id. loop: hash of what RFC 3261 16.6 step 8 asks. */
+struct sb_cookie {
+	enum sb_cookie_kind kind;
+	uint8_t worker; /* < 64 */
+	uint8_t leg;	/* < 64 */
+	uint32_t slot;	/* < 2^24; PROBE: health slot */
+	uint32_t gen;	/* < 2^26 (SB_COOKIE_GEN_MASK) */
+	uint64_t id;	/* STATELESS: < 2^62; PROBE: probe id, < 2^32 */
+	uint32_t loop;
+};
+
+#define SB_COOKIE_GEN_MASK 0x3ffffffu
+#define SB_COOKIE_SLOTS_MAX (1u << 24)
+#define SB_BRANCH_LEN 47 /* "z9hG4bK" and 40 hex digits: id 16, loop 8, MAC 16 */
+
+/* TXN is signed with the boot key, the others with the fleet key. */
+void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char out[SB_BRANCH_LEN]);
+
+/* 0; SB_E_INVAL: not of our shape; SB_E_FORGED: our shape, wrong MAC. */
+int sb_cookie_read(const struct sb_keys *k, const char *branch, size_t len, struct sb_cookie *c);
+
+/* Record-Route token: MAC over Call-ID, the dialog initiator's tag and the listener's hostport. 16 hex digits. */
+#define SB_RR_TOKEN_LEN 16
+void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
+	const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN]);
+
+/* Keyed hash of up to four pieces, in order, lengths included; key is one of the two above. */
+struct sb_piece {
+	const void *p;
+	size_t len;
+};
+uint64_t sb_hash(const uint8_t key[16], const struct sb_piece *pieces, unsigned n);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* addr.h - a UDP endpoint and an IP network, IPv4 or IPv6, as both planes pass them about. */
+#pragma once
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* IPv4 stands in ip[0..3], the rest zero, so that memcmp compares. port in host order. family 4, 6 or 0 (none). */
+struct sb_addr {
+	uint8_t ip[16];
+	uint16_t port;
+	uint8_t family;
+	uint8_t zero;
+};
+_Static_assert(sizeof(struct sb_addr) == 20, "compared and hashed as bytes: no padding");
+
+/* A network: the first bits of ip count. */
+struct sb_net {
+	uint8_t ip[16];
+	uint8_t family;
+	uint8_t bits;
+};
+
+#define SB_ADDR_TEXT_MAX 56 /* "[" v6 "]:65535" and the NUL */
+
+static inline bool sb_addr_eq(const struct sb_addr *a, const struct sb_addr *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+static inline bool sb_addr_same_ip(const struct sb_addr *a, const struct sb_addr *b)
+{
+	return a->family == b->family && memcmp(a->ip, b->ip, 16) == 0;
+}
+
+/* Reads an IP address of len bytes without port or brackets. 0 or -2 (SB_E_INVAL); *a keeps its port. */
+static inline int sb_addr_parse_ip(const char *text, size_t len, struct sb_addr *a)
+{
+	char buf[INET6_ADDRSTRLEN];
+	if (len >= sizeof buf)
+		return -2;
+	memcpy(buf, text, len);
+	buf[len] = 0;
+	memset(a->ip, 0, 16);
+	a->zero = 0;
+	if (inet_pton(AF_INET, buf, a->ip) == 1)
+		a->family = 4;
+	else if (inet_pton(AF_INET6, buf, a->ip) == 1)
+		a->family = 6;
+	else
+		return -2;
+	return 0;
+}
+
+/* Reads "1.2.3.4", "1.2.3.4:5060", "2001:db8::1" or "[2001:db8::1]:5060". A missing port is default_port. 0 or -2. */
+static inline int sb_addr_parse(const char *text, uint16_t default_port, struct sb_addr *a)
+{
+	const char *host = text, *end = text + strlen(text), *port = NULL;
+	memset(a, 0, sizeof *a);
+	if (*text == '[') {
+		host = text + 1;
+		end = strchr(host, ']');
+		if (!end)
+			return -2;
+		if (end[1] == ':')
+			port = end + 2;
+		else if (end[1])
+			return -2;
+	} else {
+		const char *colon = strchr(text, ':');
+		if (colon && !strchr(colon + 1, ':')) {
+			end = colon;
+			port = colon + 1;
+		}
+	}
+	a->port = default_port;
+	if (port) {
+		char *rest;
+		unsigned long v = strtoul(port, &rest, 10);
+		if (*port < '0' || *port > '9' || *rest || v > 65535)
+			return -2;
+		a->port = (uint16_t)v;
+	}
+	return sb_addr_parse_ip(host, (size_t)(end - host), a);
+}
+
+/* Writes "1.2.3.4:5060" or "[2001:db8::1]:5060" (the Via sent-by form); returns the length. */
+static inline int sb_addr_format(const struct sb_addr *a, char out[SB_ADDR_TEXT_MAX])
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+	inet_ntop(a->family == 6 ? AF_INET6 : AF_INET, a->ip, ip, sizeof ip);
+	return snprintf(out, SB_ADDR_TEXT_MAX, a->family == 6 ? "[%s]:%u" : "%s:%u", ip, a->port);
+}
+
+static inline bool sb_net_has(const struct sb_net *n, const struct sb_addr *a)
+{
+	unsigned whole = n->bits / 8, rest = n->bits % 8;
+	if (n->family != a->family || memcmp(n->ip, a->ip, whole) != 0)
+		return false;
+	return rest == 0 || ((n->ip[whole] ^ a->ip[whole]) >> (8 - rest)) == 0;
+}
+
+/* Reads "10.0.0.0/8", "2001:db8::/32" or a bare address (all bits). 0 or -2. */
+static inline int sb_net_parse(const char *text, struct sb_net *n)
+{
+	struct sb_addr a = {0};
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	if (sb_addr_parse_ip(text, len, &a))
+		return -2;
+	unsigned long max = a.family == 4 ? 32 : 128, bits = max;
+	if (slash) {
+		char *rest;
+		bits = strtoul(slash + 1, &rest, 10);
+		if (slash[1] < '0' || slash[1] > '9' || *rest || bits > max)
+			return -2;
+	}
+	memcpy(n->ip, a.ip, 16);
+	n->family = a.family;
+	n->bits = (uint8_t)bits;
+	return 0;
+}
