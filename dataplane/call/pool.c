@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pool.c - slots, hash chains, lingering records and the one timer of each transaction. */
+#include "dataplane/call/txn.h"
+
+struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
+{
+	uint32_t slot = c->txn_free;
+	struct sb_txn *t;
+	if (slot != SB_NONE) {
+		t = &c->txn[slot];
+		c->txn_free = t->next;
+	} else if (c->txn_top < c->cfg.transactions_max) {
+		t = &c->txn[c->txn_top++];
+		t->gen = 1;
+	} else {
+		return NULL;
+	}
+	/* The generation and the timer's number outlive the occupant: stale cookies and timers must not match the next. */
+	uint32_t gen = t->gen, arm_gen = t->arm_gen, unarmed = t->next_unarmed;
+	memset(t, 0, offsetof(struct sb_txn, leg));
+	t->gen = gen;
+	t->arm_gen = arm_gen;
+	t->next_unarmed = unarmed;
+	t->kind = (uint8_t)kind;
+	t->next = SB_NONE;
+	t->base_ms = c->now_ms;
+	t->arrived_us = c->now_us;
+	t->up_next = t->up_end = SB_NEVER;
+	t->snap = c->snap;
+	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)c->snap)->refs[c->cfg.worker].n, 1);
+	sb_stat_add(&c->usage.transactions, 1);
+	return t;
+}
+
+uint32_t sb_txn_slot(const struct sb_core *c, const struct sb_txn *t)
+{
+	return (uint32_t)(t - c->txn);
+}
+
+static uint32_t *chain_of(struct sb_core *c, uint64_t key)
+{
+	return &c->chains[key & c->chain_mask];
+}
+
+static uint32_t *ref_next(struct sb_core *c, uint32_t ref)
+{
+	return ref & SB_REF_LINGER ? &c->linger[ref & ~SB_REF_LINGER].next : &c->txn[ref].next;
+}
+
+/* Takes ref out of the chain of key. Chains hold as many as there are objects: bounded, short by load <= 1. */
+static void unlink_ref(struct sb_core *c, uint64_t key, uint32_t ref)
+{
+	for (uint32_t *p = chain_of(c, key); *p != SB_NONE; p = ref_next(c, *p))
+		if (*p == ref) {
+			*p = *ref_next(c, ref);
+			return;
+		}
+}
+
+void sb_txn_link(struct sb_core *c, struct sb_txn *t)
+{
+	uint32_t *head = chain_of(c, t->key);
+	t->next = *head;
+	*head = sb_txn_slot(c, t);
+}
+
+void sb_txn_free(struct sb_core *c, struct sb_txn *t)
+{
+	uint32_t slot = sb_txn_slot(c, t);
+	if (t->kind == SB_TXN_INVITE || t->kind == SB_TXN_OTHER)
+		unlink_ref(c, t->key, slot);
+	for (unsigned i = 0; i < t->n_legs; i++)
+		sb_leg_settle(c, t, i, (enum sb_leg_state)t->leg[i].state);
+	sb_store_drop(&c->store, &t->request);
+	sb_store_drop(&c->store, &t->last);
+	sb_store_drop(&c->store, &t->best);
+	if (t->kind == SB_TXN_INVITE && t->srv == SB_SRV_PROCEEDING)
+		sb_stat_add(&c->usage.invites, -1);
+	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)t->snap)->refs[c->cfg.worker].n, -1);
+	t->kind = SB_TXN_FREE;
+	t->gen = (t->gen + 1) & SB_COOKIE_GEN_MASK;
+	t->armed_ms = 0;
+	t->next = c->txn_free;
+	c->txn_free = slot;
+	sb_stat_add(&c->usage.transactions, -1);
+}
+
+struct sb_txn *sb_txn_find(struct sb_core *c, uint64_t key, uint32_t key2, struct sb_linger **linger)
+{
+	*linger = NULL;
+	for (uint32_t ref = *chain_of(c, key); ref != SB_NONE; ref = *ref_next(c, ref)) {
+		if (ref & SB_REF_LINGER) {
+			struct sb_linger *l = &c->linger[ref & ~SB_REF_LINGER];
+			if (l->key == key && l->key2 == key2) {
+				*linger = l;
+				return NULL;
+			}
+		} else if (c->txn[ref].key == key && c->txn[ref].key2 == key2) {
+			return &c->txn[ref];
+		}
+	}
+	return NULL;
+}
+
+struct sb_txn *sb_txn_of_cookie(struct sb_core *c, const struct sb_cookie *k)
+{
+	if (k->worker != c->cfg.worker || k->slot >= c->txn_top)
+		return NULL;
+	struct sb_txn *t = &c->txn[k->slot];
+	bool match = t->kind != SB_TXN_FREE && t->gen == k->gen && k->leg < t->n_legs;
+	return match && t->leg[k->leg].state != SB_LEG_IDLE ? t : NULL;
+}
+
+static uint32_t *cookie_chain(struct sb_core *c, uint32_t slot, uint32_t gen)
+{
+	return &c->cookie_chains[(slot * 0x9e3779b1u ^ gen * 0x85ebca6bu) & c->chain_mask];
+}
+
+struct sb_linger *sb_linger_of_cookie(struct sb_core *c, const struct sb_cookie *k)
+{
+	if (k->worker != c->cfg.worker)
+		return NULL;
+	for (uint32_t i = *cookie_chain(c, k->slot, k->gen); i != SB_NONE; i = c->linger[i].next_cookie)
+		if (c->linger[i].slot == k->slot && c->linger[i].gen == k->gen)
+			return &c->linger[i];
+	return NULL;
+}
+
+static void linger_drop_oldest(struct sb_core *c)
+{
+	uint32_t i = c->linger_head;
+	struct sb_linger *l = &c->linger[i];
+	unlink_ref(c, l->key, i | SB_REF_LINGER);
+	for (uint32_t *p = cookie_chain(c, l->slot, l->gen); *p != SB_NONE; p = &c->linger[*p].next_cookie)
+		if (*p == i) {
+			*p = l->next_cookie;
+			break;
+		}
+	c->linger_head = i + 1 == c->cfg.linger_max ? 0 : i + 1;
+	c->linger_n--;
+}
+
+void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
+{
+	if (c->linger_n == c->cfg.linger_max) {
+		linger_drop_oldest(c);
+		sb_count(c->cfg.counters, SB_C_linger_full);
+	}
+	uint32_t i = c->linger_head + c->linger_n;
+	if (i >= c->cfg.linger_max)
+		i -= c->cfg.linger_max;
+	c->linger_n++;
+	struct sb_linger *l = &c->linger[i];
+	memset(l, 0, sizeof *l);
+	l->key = t->key;
+	l->key2 = t->key2;
+	l->slot = sb_txn_slot(c, t);
+	l->gen = t->gen;
+	l->expiry_ms = (uint32_t)(c->now_ms + 64ull * t->snap->t1_ms);
+	memcpy(l->up_ip, t->up.ip, 16);
+	l->up_port = t->up.port;
+	l->up_family = t->up.family;
+	l->leg = leg;
+	l->listener_hash = sb_listener_hash(&t->snap->listeners[t->up_listener]);
+	sb_txn_free(c, t);
+	uint32_t *head = chain_of(c, l->key), *cookie = cookie_chain(c, l->slot, l->gen);
+	l->next = *head;
+	*head = i | SB_REF_LINGER;
+	l->next_cookie = *cookie;
+	*cookie = i;
+	atomic_store_explicit(&c->usage.lingering, c->linger_n, memory_order_relaxed);
+}
+
+void sb_linger_expire(struct sb_core *c, unsigned budget)
+{
+	while (budget-- && c->linger_n && (int32_t)(c->linger[c->linger_head].expiry_ms - (uint32_t)c->now_ms) <= 0)
+		linger_drop_oldest(c);
+	atomic_store_explicit(&c->usage.lingering, c->linger_n, memory_order_relaxed);
+}
+
+uint32_t sb_txn_now(const struct sb_core *c, const struct sb_txn *t)
+{
+	return (uint32_t)(c->now_ms - t->base_ms);
+}
+
+static uint32_t next_deadline(const struct sb_txn *t)
+{
+	uint32_t d = t->up_next < t->up_end ? t->up_next : t->up_end;
+	for (unsigned i = 0; i < t->n_legs; i++) {
+		if (t->leg[i].state == SB_LEG_IDLE)
+			continue;
+		if (t->leg[i].next < d)
+			d = t->leg[i].next;
+		if (t->leg[i].end < d)
+			d = t->leg[i].end;
+	}
+	return d;
+}
+
+void sb_txn_arm(struct sb_core *c, struct sb_txn *t)
+{
+	uint32_t d = next_deadline(t);
+	if (d == SB_NEVER)
+		return;
+	uint64_t at = t->base_ms + d;
+	if (t->armed_ms && t->armed_ms <= at)
+		return; /* what is armed fires first; the deadline is looked at again then */
+	t->arm_gen++;
+	t->armed_ms = at;
+	struct sb_mail m = {.op = SB_MAIL_ARM,
+		.timer = {.slot = sb_txn_slot(c, t), .gen = t->arm_gen, .deadline_ms = at}};
+	if (sb_ring_put(&c->cfg.mail->up, &m))
+		return;
+	sb_count(c->cfg.counters, SB_C_mail_full);
+	if (t->next_unarmed == 0) { /* slot + 1, so that 0 means not on the list; UINT32_MAX ends it */
+		t->next_unarmed = c->unarmed;
+		c->unarmed = sb_txn_slot(c, t) + 1;
+	}
+}
+
+void sb_txn_arm_pending(struct sb_core *c, unsigned budget)
+{
+	while (budget-- && c->unarmed != SB_NONE && sb_ring_room(&c->cfg.mail->up) > 0) {
+		struct sb_txn *t = &c->txn[c->unarmed - 1];
+		c->unarmed = t->next_unarmed;
+		t->next_unarmed = 0;
+		if (t->kind == SB_TXN_FREE)
+			continue;
+		t->armed_ms = 0;
+		sb_txn_arm(c, t);
+	}
+}
