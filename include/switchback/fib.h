@@ -46,3 +46,73 @@ struct sb_fib_hop {
 	const struct sb_fib_iface *iface; /* where it leaves */
 	const uint8_t *mac;		  /* the next hop's; NULL when UNRESOLVED */
 };
+
+/* Where the probe for a neighbour begins: & neigh_mask, then linearly until an empty slot. The builder puts by it, too.
+ * The interface counts: fe80::1 may live on every one of them. */
+static inline uint32_t sb_fib_neigh_hash(const struct sb_addr *ip, uint16_t iface)
+{
+	uint64_t a, b;
+	memcpy(&a, ip->ip, 8);
+	memcpy(&b, ip->ip + 8, 8);
+	a = (a ^ iface ^ (uint64_t)ip->family << 32) * 0x9e3779b97f4a7c15ull;
+	b = (b ^ a >> 29) * 0xff51afd7ed558ccdull;
+	return (uint32_t)(b >> 32 ^ a >> 17);
+}
+
+/* The neighbour's MAC; NULL if the kernel has not resolved it. ip->port is not looked at. */
+static inline const uint8_t *sb_fib_neigh(const struct sb_fib *f, const struct sb_addr *ip, uint16_t iface)
+{
+	uint32_t at = sb_fib_neigh_hash(ip, iface);
+	if (!f->neigh)
+		return NULL;
+	for (uint32_t n = 0; n <= f->neigh_mask; n++, at++) {
+		const struct sb_fib_neigh *e = &f->neigh[at & f->neigh_mask];
+		if (!e->ip.family)
+			return NULL;
+		if (e->iface == iface && sb_addr_same_ip(&e->ip, ip))
+			return e->mac;
+	}
+	return NULL;
+}
+
+/* The range that holds dst; NULL: none. */
+static inline const struct sb_fib_range *sb_fib_range(const struct sb_fib *f, const struct sb_addr *dst)
+{
+	const struct sb_fib_range *r = dst->family == 6 ? f->range6 : f->range4;
+	uint32_t low = 0, high = dst->family == 6 ? f->n_range6 : f->n_range4;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (memcmp(r[mid].last, dst->ip, 16) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == (dst->family == 6 ? f->n_range6 : f->n_range4) || memcmp(r[low].first, dst->ip, 16) > 0)
+		return NULL;
+	return &r[low];
+}
+
+/* How a packet to dst leaves. port_hint: the port of the listener it leaves from; it decides for IPv6 link-local
+ * addresses alone, which every interface has and no range can tell apart. hop is set unless the answer is NO_ROUTE. */
+static inline enum sb_fib_answer sb_fib_lookup(const struct sb_fib *f, const struct sb_addr *dst, uint16_t port_hint,
+	struct sb_fib_hop *hop)
+{
+	const struct sb_addr *next = dst;
+	uint32_t iface = 0;
+	if (dst->family == 6 && dst->ip[0] == 0xfe && (dst->ip[1] & 0xc0) == 0x80) {
+		while (iface < f->n_ifaces && (f->ifaces[iface].port != port_hint || f->ifaces[iface].vlan))
+			iface++;
+	} else {
+		const struct sb_fib_range *r = sb_fib_range(f, dst);
+		if (!r)
+			return SB_FIB_NO_ROUTE;
+		iface = r->iface;
+		if (r->gateway.family)
+			next = &r->gateway;
+	}
+	if (iface >= f->n_ifaces)
+		return SB_FIB_NO_ROUTE;
+	hop->iface = &f->ifaces[iface];
+	hop->mac = sb_fib_neigh(f, next, (uint16_t)iface);
+	return hop->mac ? SB_FIB_SEND : SB_FIB_UNRESOLVED;
+}
