@@ -13,10 +13,10 @@
 
 /* A datagram as the core sees it. In the daemon it lives in an mbuf's private area and text is the mbuf's data. */
 struct sb_pkt {
-	char *text;	/* payload; SB_SIP_PAD readable bytes follow it */
-	uint32_t len;	/* bytes of payload */
-	uint32_t cap;	/* writable bytes at text */
-	struct sb_addr peer; /* received: source; to send: destination */
+	char *text;                              /* payload; SB_SIP_PAD readable bytes follow it */
+	uint32_t len;                            /* bytes of payload */
+	uint32_t cap;                            /* writable bytes at text */
+	struct sb_addr peer;                     /* received: source; to send: destination */
 	const struct sb_snap_listener *listener; /* received on, or to leave from; valid during the call */
 };
 
@@ -27,10 +27,12 @@ struct sb_end {
 
 /* What the environment does for the core. */
 struct sb_core_ops {
-	/* A fresh packet with cap >= size and SB_SIP_PAD more; NULL when there is none. The core owns it until send/free. */
+	/* A fresh packet with cap >= size and SB_SIP_PAD more; NULL when there is none. The core owns it until
+	 * send/free. */
 	struct sb_pkt *(*alloc)(void *ctx, uint32_t size);
 	void (*free)(void *ctx, struct sb_pkt *pkt);
-	/* Takes the packet: peer, listener, text and len are set. False: it could not be sent and is gone all the same. */
+	/* Takes the packet: peer, listener, text and len are set. False: it could not be sent and is gone all the same.
+	 */
 	bool (*send)(void *ctx, struct sb_pkt *pkt);
 };
 
@@ -43,10 +45,10 @@ struct sb_core_config {
 	const struct sb_health_table *health;
 	struct sb_counters *counters;
 	struct sb_trunk_stats *trunk_stats; /* SB_TRUNKS_MAX of them */
-	uint32_t transactions_max;	    /* slots, <= SB_COOKIE_SLOTS_MAX */
-	uint32_t linger_max;		    /* compact records of accepted calls */
-	uint64_t text_bytes_max;	    /* bytes for stored requests and responses */
-	void *memory;			    /* sb_core_memory(cfg) bytes, 64-aligned, zeroed; touched as it is used */
+	uint32_t transactions_max;          /* slots, <= SB_COOKIE_SLOTS_MAX */
+	uint32_t linger_max;                /* compact records of accepted calls */
+	uint64_t text_bytes_max;            /* bytes for stored requests and responses */
+	void *memory;                       /* sb_core_memory(cfg) bytes, 64-aligned, zeroed; touched as it is used */
 };
 
 struct sb_core;
@@ -66,14 +68,15 @@ uint8_t sb_core_owner(const struct sb_core *core, const struct sb_sip *sip, enum
 /* Asks the caches for what sb_core_packet() will touch. */
 void sb_core_prefetch(const struct sb_core *core, const struct sb_sip *sip, enum sb_read read);
 
-/* One datagram of ours to handle. pkt stays the caller's, untouched. now_us: monotonic microseconds, never going back. */
-struct sb_end sb_core_packet(struct sb_core *core, const struct sb_pkt *pkt, const struct sb_sip *sip, enum sb_read read,
-	uint64_t now_us);
+/* One datagram of ours to handle. pkt stays the caller's, untouched. now_us: monotonic microseconds, never going back.
+ */
+struct sb_end sb_core_packet(
+        struct sb_core *core, const struct sb_pkt *pkt, const struct sb_sip *sip, enum sb_read read, uint64_t now_us);
 
-/* An ICMP error's quote of one of our datagrams: as much of the UDP payload as it holds (may be 0 bytes), where that datagram
- * went and from which listener. fatal: an unreachable, not e.g. "fragmentation needed". */
-struct sb_end sb_core_icmp(struct sb_core *core, const struct sb_addr *to, const char *quote, size_t quote_len, bool fatal,
-	uint64_t now_us);
+/* An ICMP error's quote of one of our datagrams: as much of the UDP payload as it holds (may be 0 bytes), where that
+ * datagram went and from which listener. fatal: an unreachable, not e.g. "fragmentation needed". */
+struct sb_end sb_core_icmp(struct sb_core *core, const struct sb_addr *to, const char *quote, size_t quote_len,
+        bool fatal, uint64_t now_us);
 
 /* One mail from control. */
 void sb_core_mail(struct sb_core *core, const struct sb_mail *mail, uint64_t now_us);

@@ -14,7 +14,8 @@ struct sb_pkt *sb_out_alloc(struct sb_core *c, uint32_t size)
 	return c->cfg.ops->alloc(c->cfg.ops_ctx, size);
 }
 
-bool sb_out_send(struct sb_core *c, struct sb_pkt *pkt, int n, const struct sb_addr *to, const struct sb_snap_listener *from)
+bool sb_out_send(
+        struct sb_core *c, struct sb_pkt *pkt, int n, const struct sb_addr *to, const struct sb_snap_listener *from)
 {
 	if (n < 0) {
 		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
@@ -47,24 +48,24 @@ struct sb_addr sb_out_target(const struct sb_sip *sip, const struct sb_addr *sou
 void sb_out_tag(const struct sb_core *c, const struct sb_sip *sip, char tag[16])
 {
 	const struct sb_piece pieces[] = {{sb_at(sip, sip->call_id), sip->call_id.len},
-		{sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.branch), sip->via.branch.len},
-		{&sip->cseq, sizeof sip->cseq}};
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.branch), sip->via.branch.len},
+	        {&sip->cseq, sizeof sip->cseq}};
 	uint64_t h = sb_hash(c->cfg.keys.boot, pieces, 4);
 	for (unsigned i = 0; i < 16; i++, h >>= 4)
 		tag[i] = "0123456789abcdef"[h & 15];
 }
 
 struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, unsigned status,
-	const char *reason, const char *extra)
+        const char *reason, const char *extra)
 {
 	char tag[16];
 	sb_out_tag(c, sip, tag);
 	struct sb_reply reply = {.status = status,
-		.reason = reason ? reason : sb_reason(status),
-		.to_tag = tag,
-		.to_tag_len = status == 100 ? 0 : sizeof tag,
-		.extra = extra,
-		.source = pkt->peer};
+	        .reason = reason ? reason : sb_reason(status),
+	        .to_tag = tag,
+	        .to_tag_len = status == 100 ? 0 : sizeof tag,
+	        .extra = extra,
+	        .source = pkt->peer};
 	struct sb_pkt *out = sb_out_alloc(c, sip->body + SB_RELAY_GROWTH + (extra ? (uint32_t)strlen(extra) : 0));
 	if (!out)
 		return sb_end(SB_C_drop_no_buffer);
@@ -81,18 +82,18 @@ struct sb_trunk_stats *sb_stats_of(struct sb_core *c, const struct sb_txn *t, ui
 }
 
 void sb_tell_evidence(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, enum sb_evidence kind, uint16_t code,
-	uint32_t retry_after_s)
+        uint32_t retry_after_s)
 {
 	struct sb_trunk_stats *st = sb_stats_of(c, t, trunk);
-	sb_stat_add(kind == SB_EV_TIMEOUT	  ? &st->failed_timeout
-			: kind == SB_EV_CODE ? &st->failed_code
-					     : &st->failed_icmp,
-		1);
+	sb_stat_add(kind == SB_EV_TIMEOUT ? &st->failed_timeout
+	            : kind == SB_EV_CODE  ? &st->failed_code
+	                                  : &st->failed_icmp,
+	        1);
 	struct sb_mail m = {.op = SB_MAIL_EVIDENCE,
-		.kind = (uint8_t)kind,
-		.trunk = t->snap->trunks[trunk].slot,
-		.code = code,
-		.evidence = {retry_after_s}};
+	        .kind = (uint8_t)kind,
+	        .trunk = t->snap->trunks[trunk].slot,
+	        .code = code,
+	        .evidence = {retry_after_s}};
 	/* Timers come first: evidence leaves a quarter of the ring to them. The figures above are never lost. */
 	if (sb_ring_room(&c->cfg.mail->up) <= c->cfg.mail->up.mask / 4 || !sb_ring_put(&c->cfg.mail->up, &m))
 		sb_count(c->cfg.counters, SB_C_mail_full);

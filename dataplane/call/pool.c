@@ -15,7 +15,8 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	} else {
 		return NULL;
 	}
-	/* The generation and the timer's number outlive the occupant: stale cookies and timers must not match the next. */
+	/* The generation and the timer's number outlive the occupant: stale cookies and timers must not match the next.
+	 */
 	uint32_t gen = t->gen, arm_gen = t->arm_gen, unarmed = t->next_unarmed;
 	memset(t, 0, offsetof(struct sb_txn, leg));
 	t->gen = gen;
@@ -70,7 +71,7 @@ void sb_txn_free(struct sb_core *c, struct sb_txn *t)
 	if (t->kind == SB_TXN_INVITE || t->kind == SB_TXN_OTHER)
 		unlink_ref(c, t->key, slot);
 	for (unsigned i = 0; i < t->n_legs; i++)
-		sb_leg_settle(c, t, i, (enum sb_leg_state)t->leg[i].state);
+		sb_leg_settle(c, t, i, SB_LEG_IDLE);
 	sb_store_drop(&c->store, &t->request);
 	sb_store_drop(&c->store, &t->last);
 	sb_store_drop(&c->store, &t->best);
@@ -207,8 +208,8 @@ void sb_txn_arm(struct sb_core *c, struct sb_txn *t)
 		return; /* what is armed fires first; the deadline is looked at again then */
 	t->arm_gen++;
 	t->armed_ms = at;
-	struct sb_mail m = {.op = SB_MAIL_ARM,
-		.timer = {.slot = sb_txn_slot(c, t), .gen = t->arm_gen, .deadline_ms = at}};
+	struct sb_mail m = {
+	        .op = SB_MAIL_ARM, .timer = {.slot = sb_txn_slot(c, t), .gen = t->arm_gen, .deadline_ms = at}};
 	if (sb_ring_put(&c->cfg.mail->up, &m))
 		return;
 	sb_count(c->cfg.counters, SB_C_mail_full);

@@ -32,8 +32,8 @@ const struct sb_snap_route *sb_steer_route(const struct sb_snapshot *s, const st
 	for (uint32_t i = 0; i < s->n_other_routes; i++) {
 		r = &s->routes[i];
 		if ((r->kind == SB_ROUTE_DOMAIN && domain_matches(s, r, key)) ||
-			(r->kind == SB_ROUTE_SOURCE && sb_net_has(&s->nets[r->key], &key->source)) ||
-			r->kind == SB_ROUTE_DEFAULT)
+		        (r->kind == SB_ROUTE_SOURCE && sb_net_has(&s->nets[r->key], &key->source)) ||
+		        r->kind == SB_ROUTE_DEFAULT)
 			return r;
 	}
 	return NULL;
@@ -50,14 +50,14 @@ static bool held_back(const struct sb_health_table *h, const struct sb_snap_grou
 {
 	if (g->fallback_interval_ms == 0)
 		return false;
-	uint64_t up = atomic_load_explicit(&((struct sb_health_table *)(uintptr_t)h)->line[slot].up_since_ms,
-		memory_order_relaxed);
+	uint64_t up = atomic_load_explicit(
+	        &((struct sb_health_table *)(uintptr_t)h)->line[slot].up_since_ms, memory_order_relaxed);
 	return up != 0 && now_ms < up + g->fallback_interval_ms;
 }
 
 /* What health, operator and group say of one member for this call. */
-static struct standing judge(const struct sb_snapshot *s, const struct sb_health_table *h, const struct sb_snap_group *g,
-	const struct sb_snap_member *m, const struct sb_steer_key *key)
+static struct standing judge(const struct sb_snapshot *s, const struct sb_health_table *h,
+        const struct sb_snap_group *g, const struct sb_snap_member *m, const struct sb_steer_key *key)
 {
 	uint16_t slot = s->trunks[m->trunk].slot;
 	struct sb_health_view v = sb_health_read(h, slot);
@@ -103,12 +103,12 @@ static void skip(struct sb_candidates *out, const struct standing *st, enum sb_p
 {
 	if (out->n_skipped < SB_CANDIDATES_MAX)
 		out->skipped[out->n_skipped++] =
-			(struct sb_candidate){.trunk = st->trunk, .pick = (uint8_t)why, .state = st->state};
+		        (struct sb_candidate){.trunk = st->trunk, .pick = (uint8_t)why, .state = st->state};
 }
 
 /* Keeps the best SB_CANDIDATES_MAX of a group in order: one bounded insertion a member. */
 static unsigned rank_group(const struct sb_snapshot *s, const struct sb_health_table *h, const struct sb_snap_group *g,
-	const struct sb_steer_key *key, struct standing best[SB_CANDIDATES_MAX], struct sb_candidates *out)
+        const struct sb_steer_key *key, struct standing best[SB_CANDIDATES_MAX], struct sb_candidates *out)
 {
 	unsigned n = 0;
 	for (uint32_t i = 0; i < g->n_members; i++) {
@@ -146,7 +146,7 @@ static void panic(const struct sb_snapshot *s, const struct sb_health_table *h, 
 			if (sb_health_read(h, slot).admin != SB_ENABLED)
 				continue;
 			uint32_t bad = atomic_load_explicit(
-				&((struct sb_health_table *)(uintptr_t)h)->line[slot].badness, memory_order_relaxed);
+			        &((struct sb_health_table *)(uintptr_t)h)->line[slot].badness, memory_order_relaxed);
 			if (pick < 0 || bad < least) {
 				least = bad;
 				pick = trunk;
@@ -158,7 +158,7 @@ static void panic(const struct sb_snapshot *s, const struct sb_health_table *h, 
 }
 
 void sb_steer(const struct sb_snapshot *s, const struct sb_health_table *h, const struct sb_steer_key *key,
-	struct sb_candidates *out)
+        struct sb_candidates *out)
 {
 	struct standing best[SB_CANDIDATES_MAX + 1];
 	struct standing behind[SB_CANDIDATES_MAX]; /* held back in their group: after everybody else of every group */
@@ -177,8 +177,7 @@ void sb_steer(const struct sb_snapshot *s, const struct sb_health_table *h, cons
 			else if (best[i].rank > 0 && n_behind < SB_CANDIDATES_MAX)
 				behind[n_behind++] = best[i];
 			else if (out->n < SB_CANDIDATES_MAX)
-				out->list[out->n++] =
-					(struct sb_candidate){best[i].trunk, best[i].pick, best[i].state};
+				out->list[out->n++] = (struct sb_candidate){best[i].trunk, best[i].pick, best[i].state};
 			else
 				skip(out, &best[i], SB_PICK_OVER);
 		}
@@ -187,7 +186,7 @@ void sb_steer(const struct sb_snapshot *s, const struct sb_health_table *h, cons
 		for (unsigned i = 0; i < n_behind && out->n < SB_CANDIDATES_MAX; i++)
 			if (behind[i].rank == rank && !listed(out, behind[i].trunk))
 				out->list[out->n++] =
-					(struct sb_candidate){behind[i].trunk, behind[i].pick, behind[i].state};
+				        (struct sb_candidate){behind[i].trunk, behind[i].pick, behind[i].state};
 	if (out->n == 0)
 		panic(s, h, out);
 }

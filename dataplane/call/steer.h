@@ -7,27 +7,27 @@
 
 /* Why a trunk is where it is. */
 enum sb_pick {
-	SB_PICK_TAKEN,	  /* candidate, in its own order */
-	SB_PICK_RAMP,	  /* candidate, but behind the others: its ramp does not yet give it this call */
+	SB_PICK_TAKEN,    /* candidate, in its own order */
+	SB_PICK_RAMP,     /* candidate, but behind the others: its ramp does not yet give it this call */
 	SB_PICK_FALLBACK, /* candidate, but behind the others: fallback_interval keeps traffic on the secondary */
 	SB_PICK_UNPROVEN, /* candidate behind the others: PROBING or HALF_OPEN */
-	SB_PICK_PANIC,	  /* DOWN, but nothing better is left */
-	SB_PICK_DOWN,	  /* passed over */
-	SB_PICK_ADMIN,	  /* passed over: DRAIN or DISABLED */
-	SB_PICK_TWICE,	  /* passed over: it is in the list already */
-	SB_PICK_OVER,	  /* passed over: the list is full (SB_CANDIDATES_MAX) */
+	SB_PICK_PANIC,    /* DOWN, but nothing better is left */
+	SB_PICK_DOWN,     /* passed over */
+	SB_PICK_ADMIN,    /* passed over: DRAIN or DISABLED */
+	SB_PICK_TWICE,    /* passed over: it is in the list already */
+	SB_PICK_OVER,     /* passed over: the list is full (SB_CANDIDATES_MAX) */
 };
 
 struct sb_candidate {
 	uint16_t trunk; /* index in snapshot->trunks */
-	uint8_t pick;	/* enum sb_pick */
-	uint8_t state;	/* enum sb_health_state when it was looked at */
+	uint8_t pick;   /* enum sb_pick */
+	uint8_t state;  /* enum sb_health_state when it was looked at */
 };
 
 struct sb_candidates {
 	const struct sb_snap_route *route; /* NULL: no route matches */
-	uint8_t n;			   /* candidates to try, in order */
-	uint8_t n_skipped;		   /* passed over, kept for explain and the event log */
+	uint8_t n;                         /* candidates to try, in order */
+	uint8_t n_skipped;                 /* passed over, kept for explain and the event log */
 	struct sb_candidate list[SB_CANDIDATES_MAX];
 	struct sb_candidate skipped[SB_CANDIDATES_MAX];
 };
@@ -43,7 +43,7 @@ struct sb_steer_key {
 };
 
 void sb_steer(const struct sb_snapshot *s, const struct sb_health_table *h, const struct sb_steer_key *key,
-	struct sb_candidates *out);
+        struct sb_candidates *out);
 
 /* May this trunk be sent a new request now? What each hop asks again (P6). */
 bool sb_steer_usable(const struct sb_snapshot *s, const struct sb_health_table *h, uint16_t trunk);

@@ -5,7 +5,7 @@
 
 /* Fine steps where SIP messages are (500 to 2000 bytes), doubling above: a ringing INVITE of 700 bytes costs 832. */
 static const uint32_t class_bytes[SB_STORE_CLASSES] = {
-	448, 640, 832, 1088, 1600, 2240, 4160, 8256, 16448, 32832, 65600 + 64};
+        448, 640, 832, 1088, 1600, 2240, 4160, 8256, 16448, 32832, 65600 + 64};
 
 void sb_store_init(struct sb_store *s, void *region, uint64_t size)
 {
@@ -44,7 +44,7 @@ struct sb_text sb_store_put(struct sb_store *s, const char *text, uint32_t len)
 		t.at = take(s, class);
 		if (!t.at)
 			continue; /* a larger chunk may still be free */
-		t.class = (uint8_t)class;
+		t.class = (uint8_t) class;
 		t.len = (uint16_t)len;
 		memcpy(chunk(s, t.at), text, len);
 		s->in_use += class_bytes[class];

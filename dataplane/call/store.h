@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* store.h - where a worker keeps message texts: size classes of 64-byte-aligned chunks, cut from one region, never given
- * back to it. Owner: one worker. Every operation is O(number of classes). Each chunk has SB_SIP_PAD bytes behind its text. */
+/* store.h - where a worker keeps message texts: size classes of 64-byte-aligned chunks, cut from one region, never
+ * given back to it. Owner: one worker. Every operation is O(number of classes). Each chunk has SB_SIP_PAD bytes behind
+ * its text. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +18,8 @@ struct sb_text {
 
 struct sb_store {
 	uint8_t *region;
-	uint64_t size, cut;	      /* bytes; how many have been cut into chunks */
-	uint64_t in_use;	      /* bytes of chunks handed out */
+	uint64_t size, cut;              /* bytes; how many have been cut into chunks */
+	uint64_t in_use;                 /* bytes of chunks handed out */
 	uint32_t free[SB_STORE_CLASSES]; /* heads of free lists, linked through the chunks; 0: empty */
 };
 

@@ -9,11 +9,16 @@
 #include "dataplane/call/store.h"
 #include "dataplane/sip/compose.h"
 
-#define SB_NEVER	0xffffffffu
-#define SB_NONE		0xffffffffu /* no slot, no record */
-#define SB_RATE_SOURCES 4096	    /* token buckets of invite_rate_per_source */
+#define SB_NEVER        0xffffffffu
+#define SB_NONE         0xffffffffu /* no slot, no record */
+#define SB_RATE_SOURCES 4096        /* token buckets of invite_rate_per_source */
 
-enum sb_txn_kind { SB_TXN_FREE, SB_TXN_INVITE, SB_TXN_OTHER, SB_TXN_BYE /* ours: ends an unwanted 2xx; no server side */ };
+enum sb_txn_kind {
+	SB_TXN_FREE,
+	SB_TXN_INVITE,
+	SB_TXN_OTHER,
+	SB_TXN_BYE /* ours: ends an unwanted 2xx; no server side */
+};
 
 /* Server side (17.2, RFC 6026). */
 enum sb_srv {
@@ -24,7 +29,7 @@ enum sb_srv {
 };
 
 enum sb_leg_state {
-	SB_LEG_IDLE,	/* its turn has not come */
+	SB_LEG_IDLE,    /* its turn has not come */
 	SB_LEG_CALLING, /* sent, no response */
 	SB_LEG_PROCEEDING,
 	SB_LEG_FAILED, /* non-2xx final received; INVITE: ACKed, and again for each retransmission (Timer D) */
@@ -33,22 +38,22 @@ enum sb_leg_state {
 };
 
 enum {
-	SB_LEG_GIVEN_UP = 1,	   /* the hunt went on without it: a late answer is unexpected */
-	SB_LEG_RINGING = 2,	   /* a provisional other than 100 has come (P19) */
-	SB_LEG_CANCEL_WANTED = 4,  /* CANCEL goes out with the first provisional (16.10) */
+	SB_LEG_GIVEN_UP = 1,      /* the hunt went on without it: a late answer is unexpected */
+	SB_LEG_RINGING = 2,       /* a provisional other than 100 has come (P19) */
+	SB_LEG_CANCEL_WANTED = 4, /* CANCEL goes out with the first provisional (16.10) */
 	SB_LEG_CANCEL_SENT = 8,
-	SB_LEG_CANCEL_DONE = 16,   /* answered: no more retransmissions of it */
-	SB_LEG_BYE_SENT = 32,	   /* its 2xx was unwanted */
-	SB_LEG_LAST = 64,	   /* gets the full 64*T1 (S2.2) */
-	SB_LEG_ALIVE_TOLD = 128,   /* counted as evidence of life once */
+	SB_LEG_CANCEL_DONE = 16, /* answered: no more retransmissions of it */
+	SB_LEG_BYE_SENT = 32,    /* its 2xx was unwanted */
+	SB_LEG_LAST = 64,        /* gets the full 64*T1 (S2.2) */
+	SB_LEG_ALIVE_TOLD = 128, /* counted as evidence of life once */
 };
 
 /* Times are milliseconds since the transaction's base_ms. */
 struct sb_leg {
 	uint16_t trunk; /* index in the transaction's snapshot */
-	uint8_t state;	/* enum sb_leg_state */
+	uint8_t state;  /* enum sb_leg_state */
 	uint8_t flags;
-	uint8_t sends;	      /* of the request */
+	uint8_t sends;        /* of the request */
 	uint8_t cancel_sends; /* of its CANCEL */
 	uint16_t status;      /* last final */
 	uint32_t started;
@@ -72,12 +77,12 @@ struct sb_txn {
 	uint64_t base_ms, arrived_us;
 	/* server side */
 	const struct sb_snapshot *snap;
-	struct sb_addr up;    /* where responses go (18.2.2, R3581) */
+	struct sb_addr up;     /* where responses go (18.2.2, R3581) */
 	struct sb_addr source; /* where the request came from */
-	uint16_t up_listener; /* index in snap */
-	uint16_t up_status;   /* last response sent up */
-	uint32_t up_next;     /* Timer G, since base_ms */
-	uint32_t up_end;      /* the whole transaction's end, since base_ms; SB_NEVER while it hunts */
+	uint16_t up_listener;  /* index in snap */
+	uint16_t up_status;    /* last response sent up */
+	uint32_t up_next;      /* Timer G, since base_ms */
+	uint32_t up_end;       /* the whole transaction's end, since base_ms; SB_NEVER while it hunts */
 	struct sb_text request;
 	struct sb_text last; /* last response sent up, as sent */
 	struct sb_text best; /* best final received so far, as it would go up */
@@ -92,14 +97,14 @@ _Static_assert(sizeof(struct sb_txn) <= 576, "with an 832-byte request and a 640
 struct sb_linger {
 	uint64_t key;
 	uint32_t key2;
-	uint32_t next;	      /* chain by server key */
+	uint32_t next;        /* chain by server key */
 	uint32_t next_cookie; /* chain by cookie */
 	uint32_t slot, gen;   /* its cookie */
 	uint32_t expiry_ms;   /* low 32 bits */
 	uint8_t up_ip[16];
 	uint16_t up_port;
 	uint8_t up_family;
-	uint8_t leg; /* that was answered */
+	uint8_t leg;            /* that was answered */
 	uint32_t listener_hash; /* of the listener's address it answers from: indexes change with reloads */
 };
 _Static_assert(sizeof(struct sb_linger) <= 64, "at 600 k calls/s 19 M of these are alive");
@@ -120,12 +125,12 @@ struct sb_core {
 	struct sb_txn *txn;
 	uint32_t txn_top, txn_free; /* never-used slots begin at top; LIFO of used ones */
 	struct sb_linger *linger;
-	uint32_t linger_head, linger_n; /* ring: oldest, count */
+	uint32_t linger_head, linger_n;   /* ring: oldest, count */
 	uint32_t *chains, *cookie_chains; /* heads */
 	uint32_t chain_mask;
-	uint32_t unarmed;		 /* list of slots whose ARM found no room */
-	uint32_t scan_at, scan_left;	 /* walk after a trunk went DOWN */
-	uint64_t events_ms;		 /* limiter of the event log */
+	uint32_t unarmed;            /* list of slots whose ARM found no room */
+	uint32_t scan_at, scan_left; /* walk after a trunk went DOWN */
+	uint64_t events_ms;          /* limiter of the event log */
 	uint32_t events_n;
 	uint64_t full_event_ms;
 	struct sb_rate *rates;
@@ -152,17 +157,18 @@ uint32_t sb_txn_now(const struct sb_core *c, const struct sb_txn *t); /* ms sinc
 /* ---- out.c: sending, replying, telling */
 struct sb_pkt *sb_out_alloc(struct sb_core *c, uint32_t size);
 /* Sends n bytes composed into pkt, or frees it if n < 0. */
-bool sb_out_send(struct sb_core *c, struct sb_pkt *pkt, int n, const struct sb_addr *to, const struct sb_snap_listener *from);
+bool sb_out_send(
+        struct sb_core *c, struct sb_pkt *pkt, int n, const struct sb_addr *to, const struct sb_snap_listener *from);
 bool sb_out_text(struct sb_core *c, struct sb_text text, const struct sb_addr *to, const struct sb_snap_listener *from);
 struct sb_addr sb_out_target(const struct sb_sip *sip, const struct sb_addr *source);
 /* Answers a request without state. */
 struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, unsigned status,
-	const char *reason, const char *extra);
+        const char *reason, const char *extra);
 /* The To tag of our own answers: the same for the same request, so that retransmissions get the same. 16 bytes. */
 void sb_out_tag(const struct sb_core *c, const struct sb_sip *sip, char tag[16]);
 struct sb_end sb_end(enum sb_counter counter);
 void sb_tell_evidence(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, enum sb_evidence kind, uint16_t code,
-	uint32_t retry_after_s);
+        uint32_t retry_after_s);
 void sb_tell_event(struct sb_core *c, const struct sb_txn *t, struct sb_mail *m, const struct sb_sip *sip);
 struct sb_trunk_stats *sb_stats_of(struct sb_core *c, const struct sb_txn *t, uint16_t trunk);
 static inline void sb_stat_add(_Atomic uint64_t *v, int64_t n)
@@ -178,12 +184,17 @@ void sb_leg_ack(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct 
 void sb_leg_cancel(struct sb_core *c, struct sb_txn *t, unsigned leg);
 void sb_leg_cancel_again(struct sb_core *c, struct sb_txn *t, unsigned leg);
 /* ACKs a 2xx nobody wants, and BYEs it the first time. */
-void sb_leg_unwanted(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt,
-	const struct sb_sip *response);
+void sb_leg_unwanted(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *response);
 const struct sb_snap_trunk *sb_leg_trunk(const struct sb_txn *t, unsigned leg);
 void sb_leg_branch(const struct sb_core *c, const struct sb_txn *t, unsigned leg, char branch[SB_BRANCH_LEN]);
 /* Retransmissions, give-up time and figures of a leg that begins now. */
 void sb_leg_begin(struct sb_core *c, struct sb_txn *t, unsigned leg, bool last);
+/* Sends again and sets the next time: a, 2a, 4a ... after one another (S4.1), counted from when it was due, not from
+ * now. */
+bool sb_leg_retransmit(struct sb_core *c, struct sb_txn *t, unsigned leg);
+/* The hunt goes on without it. */
+void sb_leg_give_up(struct sb_core *c, struct sb_txn *t, unsigned leg);
 void sb_leg_settle(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_leg_state state);
 void sb_leg_alive(struct sb_core *c, struct sb_txn *t, unsigned leg);
 
@@ -201,9 +212,10 @@ void sb_hunt_virtual(struct sb_core *c, struct sb_txn *t, unsigned status);
 struct sb_end sb_invite_new(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip);
 struct sb_end sb_invite_again(struct sb_core *c, struct sb_txn *t);
 struct sb_end sb_invite_acked(struct sb_core *c, struct sb_txn *t);
-struct sb_end sb_invite_cancelled(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip);
-struct sb_end sb_invite_response(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt,
-	const struct sb_sip *sip);
+struct sb_end sb_invite_cancelled(
+        struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip);
+struct sb_end sb_invite_response(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *sip);
 void sb_invite_time(struct sb_core *c, struct sb_txn *t);
 void sb_invite_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_evidence why);
 
@@ -214,20 +226,20 @@ void sb_other_time(struct sb_core *c, struct sb_txn *t);
 void sb_other_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_evidence why);
 
 /* ---- request.c: requests that belong to no transaction yet */
-struct sb_end sb_request_new(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, uint64_t key,
-	uint32_t key2);
+struct sb_end sb_request_new(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, uint64_t key, uint32_t key2);
 
 /* ---- dialog.c: relaying without state */
 enum sb_route_owner { SB_ROUTE_NONE, SB_ROUTE_FOREIGN, SB_ROUTE_UNSIGNED, SB_ROUTE_SIGNED };
 struct sb_own_route {
 	enum sb_route_owner owner;
-	unsigned n;				    /* own Route values on top: 0..2 */
-	const struct sb_snap_listener *leave;	    /* listener of the last of them */
-	struct sb_route_walk rest;		    /* the walk behind them */
+	unsigned n;                           /* own Route values on top: 0..2 */
+	const struct sb_snap_listener *leave; /* listener of the last of them */
+	struct sb_route_walk rest;            /* the walk behind them */
 };
 void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_own_route *own);
-struct sb_end sb_dialog_request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
-	const struct sb_own_route *own);
+struct sb_end sb_dialog_request(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own);
 struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k);
 /* Pops our Via and sends a response to an address: for accepted calls whose slot is gone. */
 struct sb_end sb_dialog_linger_response(struct sb_core *c, const struct sb_sip *sip, const struct sb_linger *l);

@@ -34,6 +34,9 @@ void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char ou
 /* 0; SB_E_INVAL: not of our shape; SB_E_FORGED: our shape, wrong MAC. */
 int sb_cookie_read(const struct sb_keys *k, const char *branch, size_t len, struct sb_cookie *c);
 
+/* What a branch claims, unverified: good for prefetching and nothing else. 0 or SB_E_INVAL. */
+int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c);
+
 /* Record-Route token: MAC over Call-ID, the dialog initiator's tag and the listener's hostport. 16 hex digits. */
 #define SB_RR_TOKEN_LEN 16
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,

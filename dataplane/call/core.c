@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* core.c - lays a worker's memory out and hands each packet, mail and tick to the part it belongs to. */
+#include "dataplane/call/txn.h"
+#include <switchback/err.h>
+#include <strings.h>
+
+#define LINGER_PER_TICK  64
+#define UNARMED_PER_TICK 64
+#define SCAN_PER_TICK    256
+
+/* Where the parts of the region begin. */
+struct layout {
+	size_t core, txn, linger, chains, cookies, rates, text, total;
+	uint32_t heads;
+};
+
+static size_t pad(size_t n)
+{
+	return (n + 4095) & ~(size_t)4095;
+}
+
+static void lay_out(const struct sb_core_config *cfg, struct layout *l)
+{
+	uint64_t objects = (uint64_t)cfg->transactions_max + cfg->linger_max;
+	l->heads = 1024;
+	while (l->heads < objects && l->heads < 1u << 30)
+		l->heads *= 2;
+	l->core = 0;
+	l->txn = pad(sizeof(struct sb_core));
+	l->linger = l->txn + pad((size_t)cfg->transactions_max * sizeof(struct sb_txn));
+	l->chains = l->linger + pad((size_t)cfg->linger_max * sizeof(struct sb_linger));
+	l->cookies = l->chains + pad((size_t)l->heads * sizeof(uint32_t));
+	l->rates = l->cookies + pad((size_t)l->heads * sizeof(uint32_t));
+	l->text = l->rates + pad(SB_RATE_SOURCES * sizeof(struct sb_rate));
+	l->total = l->text + pad(cfg->text_bytes_max) + SB_SIP_PAD;
+}
+
+size_t sb_core_memory(const struct sb_core_config *cfg)
+{
+	struct layout l;
+	lay_out(cfg, &l);
+	return l.total;
+}
+
+struct sb_core *sb_core_init(const struct sb_core_config *cfg)
+{
+	struct layout l;
+	uint8_t *mem = cfg->memory;
+	struct sb_core *c = (struct sb_core *)cfg->memory;
+	lay_out(cfg, &l);
+	memset(c, 0, sizeof *c);
+	c->cfg = *cfg;
+	c->txn = (struct sb_txn *)(void *)(mem + l.txn);
+	c->linger = (struct sb_linger *)(void *)(mem + l.linger);
+	c->chains = (uint32_t *)(void *)(mem + l.chains);
+	c->cookie_chains = (uint32_t *)(void *)(mem + l.cookies);
+	c->rates = (struct sb_rate *)(void *)(mem + l.rates);
+	c->chain_mask = l.heads - 1;
+	c->txn_free = c->unarmed = SB_NONE;
+	memset(c->chains, 0xff, (size_t)l.heads * sizeof(uint32_t));
+	memset(c->cookie_chains, 0xff, (size_t)l.heads * sizeof(uint32_t));
+	sb_store_init(&c->store, mem + l.text, cfg->text_bytes_max);
+	c->usage.transactions_max = cfg->transactions_max;
+	c->usage.lingering_max = cfg->linger_max;
+	c->usage.text_bytes_max = cfg->text_bytes_max;
+	return c;
+}
+
+void sb_core_snapshot(struct sb_core *c, const struct sb_snapshot *snapshot)
+{
+	c->snap = snapshot;
+}
+
+const struct sb_core_usage *sb_core_usage(const struct sb_core *c)
+{
+	return &c->usage;
+}
+
+static void set_now(struct sb_core *c, uint64_t now_us)
+{
+	c->now_us = now_us;
+	c->now_ms = now_us / 1000;
+}
+
+uint8_t sb_core_owner(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read)
+{
+	if (c->cfg.n_workers < 2 || (read != SB_READ_REQUEST && read != SB_READ_RESPONSE))
+		return c->cfg.worker;
+	struct sb_cookie k;
+	if (read == SB_READ_RESPONSE && sip->via.branch.len == SB_BRANCH_LEN &&
+	        sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &k) == 0)
+		return k.kind == SB_COOKIE_TXN && k.worker < c->cfg.n_workers ? k.worker : c->cfg.worker;
+	const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
+	return (uint8_t)(sb_hash(c->cfg.keys.boot, &call_id, 1) % c->cfg.n_workers);
+}
+
+/* The server transaction key (17.2.3). ACK and CANCEL have their INVITE's. */
+static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, uint32_t *key2)
+{
+	static const char invite[] = "INVITE";
+	bool of_invite = sip->method == SB_M_INVITE || sip->method == SB_M_ACK || sip->method == SB_M_CANCEL;
+	const struct sb_piece method = {of_invite ? invite : sb_at(sip, sip->method_text),
+	        of_invite ? sizeof invite - 1 : sip->method_text.len};
+	const struct sb_piece second[] = {
+	        {sb_at(sip, sip->call_id), sip->call_id.len}, {&sip->cseq, sizeof sip->cseq}, method};
+	*key2 = (uint32_t)sb_hash(c->cfg.keys.boot, second, 3);
+	if (sip->via.branch.len > 7 && strncasecmp(sb_at(sip, sip->via.branch), "z9hG4bK", 7) == 0) {
+		const struct sb_piece first[] = {{sb_at(sip, sip->via.branch), sip->via.branch.len},
+		        {sb_at(sip, sip->via.host), sip->via.host.len}, {&sip->via.port, 2}, method};
+		return sb_hash(c->cfg.keys.boot, first, 4);
+	}
+	/* an RFC 2543 client: no usable branch */
+	const struct sb_piece first[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len},
+	        method};
+	return sb_hash(c->cfg.keys.boot, first, 4);
+}
+
+void sb_core_prefetch(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read)
+{
+	struct sb_cookie k;
+	if (read != SB_READ_RESPONSE || sb_cookie_peek(sb_at(sip, sip->via.branch), sip->via.branch.len, &k))
+		return;
+	if (k.kind == SB_COOKIE_TXN && k.slot < c->txn_top) {
+		__builtin_prefetch(&c->txn[k.slot]);
+		__builtin_prefetch((const char *)&c->txn[k.slot] + 64);
+		__builtin_prefetch((const char *)&c->txn[k.slot] + 128);
+		__builtin_prefetch(&c->txn[k.slot].leg[k.leg < SB_CANDIDATES_MAX ? k.leg : 0]);
+	}
+}
+
+static struct sb_end request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	struct sb_linger *l;
+	uint32_t key2;
+	uint64_t key = key_of(c, sip, &key2);
+	struct sb_txn *t = sb_txn_find(c, key, key2, &l);
+	if (t && t->kind == SB_TXN_INVITE) {
+		if (sip->method == SB_M_ACK)
+			return sb_invite_acked(c, t);
+		if (sip->method == SB_M_CANCEL)
+			return sb_invite_cancelled(c, t, pkt, sip);
+		return sb_invite_again(c, t);
+	}
+	if (t)
+		return sb_other_again(c, t);
+	if (l && sip->method == SB_M_CANCEL)
+		return sb_out_reply(c, pkt, sip, 200, NULL, NULL); /* too late to matter (9.2) */
+	if (l) {
+		if (sip->method == SB_M_INVITE)
+			sb_count(c->cfg.counters, SB_C_retransmissions_in);
+		return sb_end(SB_C_end_consumed); /* RFC 6026: absorbed */
+	}
+	return sb_request_new(c, pkt, sip, key, key2);
+}
+
+static struct sb_end probe_answered(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
+{
+	struct sb_mail m = {.op = SB_MAIL_PROBE_RESULT, .trunk = (uint16_t)k->slot, .code = sip->status};
+	m.probe.id = (uint32_t)k->id;
+	m.probe.retry_after_s = sip->retry_after_s;
+	if (sip->status >= 200 && !sb_ring_put(&c->cfg.mail->up, &m))
+		sb_count(c->cfg.counters, SB_C_mail_full);
+	return sb_end(SB_C_end_consumed);
+}
+
+/* The slot is gone: what an accepted call still may get (RFC 6026), else stray. */
+static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
+{
+	struct sb_linger *l = sb_linger_of_cookie(c, k);
+	if (!l)
+		return sb_end(SB_C_drop_stray_response);
+	if (sip->method == SB_M_INVITE && sip->status >= 200 && sip->status < 300)
+		return sb_dialog_linger_response(c, sip, l);
+	return sb_end(SB_C_end_consumed);
+}
+
+static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	struct sb_cookie k;
+	int err = sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &k);
+	if (err)
+		return sb_end(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_response);
+	if (k.kind == SB_COOKIE_PROBE)
+		return probe_answered(c, sip, &k);
+	if (k.kind == SB_COOKIE_STATELESS)
+		return sb_dialog_response(c, sip, &k);
+	struct sb_txn *t = sb_txn_of_cookie(c, &k);
+	if (!t)
+		return lingering(c, sip, &k);
+	return t->kind == SB_TXN_INVITE ? sb_invite_response(c, t, k.leg, pkt, sip)
+	                                : sb_other_response(c, t, k.leg, sip);
+}
+
+static struct sb_end bad_request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	if (sip->method == SB_M_ACK || !sip->answerable || !sip->error)
+		return sb_end(SB_C_drop_bad_request);
+	return sb_out_reply(c, pkt, sip, sip->error, sip->error_text, NULL);
+}
+
+struct sb_end sb_core_packet(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, enum sb_read read, uint64_t now_us)
+{
+	set_now(c, now_us);
+	switch (read) {
+	case SB_READ_REQUEST:
+		return request(c, pkt, sip);
+	case SB_READ_RESPONSE:
+		return response(c, pkt, sip);
+	case SB_READ_BAD_REQUEST:
+		return bad_request(c, pkt, sip);
+	case SB_READ_BAD_RESPONSE:
+		return sb_end(SB_C_drop_bad_response);
+	case SB_READ_KEEPALIVE:
+		return sb_end(SB_C_drop_keepalive);
+	case SB_READ_STUN:
+		return sb_end(SB_C_drop_stun);
+	case SB_READ_RTP:
+		return sb_end(SB_C_drop_rtp);
+	case SB_READ_NOT_SIP:
+		break;
+	}
+	return sb_end(SB_C_drop_not_sip);
+}
+
+/* A signed branch that an ICMP error quotes: nobody can make one up, so the leg is believed dead at once (P1, S2.3). */
+static struct sb_end unreachable(struct sb_core *c, const char *branch)
+{
+	struct sb_cookie k;
+	int err = sb_cookie_read(&c->cfg.keys, branch, SB_BRANCH_LEN, &k);
+	if (err)
+		return sb_end(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_icmp);
+	if (k.kind == SB_COOKIE_PROBE) {
+		struct sb_mail m = {.op = SB_MAIL_PROBE_RESULT, .kind = SB_EV_ICMP, .trunk = (uint16_t)k.slot};
+		m.probe.id = (uint32_t)k.id;
+		if (!sb_ring_put(&c->cfg.mail->up, &m))
+			sb_count(c->cfg.counters, SB_C_mail_full);
+		return sb_end(SB_C_end_consumed);
+	}
+	struct sb_txn *t = k.kind == SB_COOKIE_TXN ? sb_txn_of_cookie(c, &k) : NULL;
+	if (!t)
+		return sb_end(SB_C_drop_stray_icmp);
+	if (t->kind == SB_TXN_INVITE)
+		sb_invite_leg_failed(c, t, k.leg, SB_EV_ICMP);
+	else
+		sb_other_leg_failed(c, t, k.leg, SB_EV_ICMP);
+	return sb_end(SB_C_end_consumed);
+}
+
+struct sb_end sb_core_icmp(
+        struct sb_core *c, const struct sb_addr *to, const char *quote, size_t quote_len, bool fatal, uint64_t now_us)
+{
+	(void)to; /* the signature says more than an address that anybody can write */
+	set_now(c, now_us);
+	const char *branch = quote_len ? memmem(quote, quote_len, "z9hG4bK", 7) : NULL;
+	if (!branch || !fatal || (size_t)(quote + quote_len - branch) < SB_BRANCH_LEN)
+		return sb_end(SB_C_drop_stray_icmp);
+	return unreachable(c, branch);
+}
+
+static void fired(struct sb_core *c, const struct sb_mail *mail)
+{
+	if (mail->timer.slot >= c->txn_top)
+		return;
+	struct sb_txn *t = &c->txn[mail->timer.slot];
+	if (t->kind == SB_TXN_FREE || t->arm_gen != mail->timer.gen)
+		return; /* cancelled lazily, or moved */
+	t->armed_ms = 0;
+	if (t->kind == SB_TXN_INVITE)
+		sb_invite_time(c, t);
+	else
+		sb_other_time(c, t);
+}
+
+static void send_probe(struct sb_core *c, const struct sb_mail *mail)
+{
+	if (mail->trunk >= SB_TRUNKS_MAX || c->snap->trunk_of_slot[mail->trunk] == SB_NO_TRUNK)
+		return; /* removed by a reload meanwhile */
+	const struct sb_snap_trunk *trunk = &c->snap->trunks[c->snap->trunk_of_slot[mail->trunk]];
+	const struct sb_snap_listener *l = &c->snap->listeners[trunk->listener];
+	struct sb_cookie k = {.kind = SB_COOKIE_PROBE, .slot = mail->trunk, .id = mail->probe.id};
+	char branch[SB_BRANCH_LEN], target[SB_ADDR_TEXT_MAX];
+	sb_cookie_write(&c->cfg.keys, &k, branch);
+	sb_addr_format(&trunk->addr, target);
+	struct sb_pkt *pkt = sb_out_alloc(c, 1500);
+	if (!pkt)
+		return; /* unanswered then: control counts it as such */
+	int n = sb_compose_probe(target, l->hostport, branch, trunk->probe_from, trunk->probe_user_agent,
+	        mail->probe.id, pkt->text, pkt->cap);
+	sb_out_send(c, pkt, n, &trunk->addr, l);
+}
+
+void sb_core_mail(struct sb_core *c, const struct sb_mail *mail, uint64_t now_us)
+{
+	set_now(c, now_us);
+	switch (mail->op) {
+	case SB_MAIL_FIRED:
+		fired(c, mail);
+		break;
+	case SB_MAIL_PROBE:
+		send_probe(c, mail);
+		break;
+	case SB_MAIL_TRUNK_DOWN: /* one walk serves every trunk that is DOWN when it passes */
+		c->scan_left = c->txn_top;
+		break;
+	case SB_MAIL_ICMP:
+		unreachable(c, mail->icmp.branch);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A few slots each tick: legs that wait for a trunk that is DOWN and have somewhere better to go move on. */
+static void scan(struct sb_core *c)
+{
+	for (unsigned n = SCAN_PER_TICK; n > 0 && c->scan_left > 0; n--, c->scan_left--) {
+		if (c->scan_at >= c->txn_top)
+			c->scan_at = 0;
+		struct sb_txn *t = &c->txn[c->scan_at++];
+		if ((t->kind != SB_TXN_INVITE && t->kind != SB_TXN_OTHER) || t->srv != SB_SRV_PROCEEDING ||
+		        t->leg[t->cur].state != SB_LEG_CALLING ||
+		        sb_health_read(c->cfg.health, sb_leg_trunk(t, t->cur)->slot).state != SB_DOWN)
+			continue;
+		if (t->kind == SB_TXN_INVITE)
+			sb_invite_leg_failed(c, t, t->cur, SB_EV_DOWN);
+		else
+			sb_other_leg_failed(c, t, t->cur, SB_EV_DOWN);
+	}
+}
+
+void sb_core_tick(struct sb_core *c, uint64_t now_us)
+{
+	set_now(c, now_us);
+	sb_linger_expire(c, LINGER_PER_TICK);
+	sb_txn_arm_pending(c, UNARMED_PER_TICK);
+	if (c->scan_left)
+		scan(c);
+	atomic_store_explicit(&c->usage.text_bytes, c->store.in_use, memory_order_relaxed);
+}

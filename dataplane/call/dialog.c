@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dialog.c - in-dialog requests and their responses, relayed with no stored state (RFC 3261 16.11): what is needed
+ * travels in the signed Record-Route and in the stateless branch, so any instance with the fleet's key can do it
+ * (design, invariant 6). */
+#include "dataplane/call/txn.h"
+
+const struct sb_snap_listener *sb_listener_at(const struct sb_snapshot *s, const struct sb_addr *a)
+{
+	for (uint32_t i = 0; i < s->n_listeners; i++)
+		if (sb_addr_eq(&s->listeners[i].addr, a))
+			return &s->listeners[i];
+	return NULL;
+}
+
+uint32_t sb_listener_hash(const struct sb_snap_listener *l)
+{
+	uint64_t h = SB_PREFIX_SEED;
+	for (unsigned i = 0; i < l->hostport_len; i++)
+		h = sb_prefix_step(h, (uint8_t)l->hostport[i]);
+	return (uint32_t)sb_prefix_finish(h);
+}
+
+static const struct sb_snap_listener *listener_of_uri(
+        const struct sb_snapshot *s, const char *text, const struct sb_uri *uri)
+{
+	struct sb_addr a;
+	memset(&a, 0, sizeof a);
+	if (sb_addr_parse_ip(text + uri->host.off, uri->host.len, &a))
+		return NULL;
+	a.port = uri->port ? uri->port : 5060;
+	return sb_listener_at(s, &a);
+}
+
+/* Signed for this dialog: by the tag of whoever began it, which is in From or in To depending on who sends now. */
+static bool is_signed(
+        struct sb_core *c, const struct sb_sip *sip, const struct sb_route *r, const struct sb_snap_listener *l)
+{
+	struct sb_span token = sb_uri_param(sip->text, r->parsed.params, "sb");
+	const struct sb_span tags[] = {sip->from_tag, sip->to_tag};
+	char want[SB_RR_TOKEN_LEN];
+	if (token.len != SB_RR_TOKEN_LEN)
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		if (!tags[i].len)
+			continue;
+		sb_rr_token(&c->cfg.keys, sb_at(sip, sip->call_id), sip->call_id.len, sb_at(sip, tags[i]), tags[i].len,
+		        l->hostport, l->hostport_len, want);
+		if (memcmp(want, sb_at(sip, token), SB_RR_TOKEN_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_own_route *own)
+{
+	struct sb_route_walk walk = {.line = sip->route_line};
+	struct sb_route route;
+	bool bad = false;
+	memset(own, 0, sizeof *own);
+	own->rest = walk;
+	if (!sip->route_line)
+		return;
+	own->owner = SB_ROUTE_FOREIGN;
+	while (own->n < SB_OWN_ROUTES_MAX && sb_sip_route_next(sip, &walk, &route, &bad)) {
+		const struct sb_snap_listener *l = listener_of_uri(c->snap, sip->text, &route.parsed);
+		if (!l)
+			return;
+		bool ok = is_signed(c, sip, &route, l);
+		if (own->n == 0 || !ok)
+			own->owner = ok ? SB_ROUTE_SIGNED : SB_ROUTE_UNSIGNED;
+		own->n++;
+		own->leave = l;
+		own->rest = walk;
+	}
+}
+
+/* The next hop: the Route behind ours, else the Request-URI. Never a name: nothing is resolved on the packet path. */
+static bool next_hop(const struct sb_sip *sip, const struct sb_own_route *own, struct sb_addr *to)
+{
+	struct sb_route_walk walk = own->rest;
+	struct sb_route route;
+	bool bad = false;
+	const struct sb_uri *uri = &sip->uri;
+	if (walk.line && sb_sip_route_next(sip, &walk, &route, &bad))
+		uri = &route.parsed;
+	memset(to, 0, sizeof *to);
+	if (bad || sb_addr_parse_ip(sip->text + uri->host.off, uri->host.len, to))
+		return false;
+	to->port = uri->port ? uri->port : 5060;
+	return true;
+}
+
+/* Same incoming branch, same outgoing branch: ACK and CANCEL of a re-INVITE follow it (16.11). The listener it came in
+ * by rides along, so that its response leaves there again. */
+static uint64_t stateless_id(const struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	bool rfc3261 = sip->via.branch.len > 7;
+	struct sb_span a = rfc3261 ? sip->via.branch : sip->call_id, b = rfc3261 ? sip->via.host : sip->from_tag;
+	const struct sb_piece pieces[] = {{sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {&sip->via.port, 2},
+	        {&sip->cseq, rfc3261 ? 0 : sizeof sip->cseq}};
+	uint64_t h = sb_hash(c->cfg.keys.fleet, pieces, 4) & ((1ull << 54) - 1);
+	uint64_t listener = (uint64_t)(pkt->listener - c->snap->listeners) & 0xff;
+	return h | listener << 54;
+}
+
+struct sb_end sb_dialog_request(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own)
+{
+	struct sb_addr to;
+	char branch[SB_BRANCH_LEN];
+	bool ack = sip->method == SB_M_ACK;
+	const struct sb_snap_listener *leave = own->leave;
+	if (!next_hop(sip, own, &to))
+		return ack ? sb_end(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
+	if (sb_listener_at(c->snap, &to)) /* the far end claims to be us */
+		return ack ? sb_end(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 404, NULL, NULL);
+	if (to.family != leave->addr.family)
+		return ack ? sb_end(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
+
+	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .id = stateless_id(c, pkt, sip)};
+	sb_cookie_write(&c->cfg.keys, &k, branch);
+	struct sb_relay relay = {.via_hostport = leave->hostport,
+	        .via_hostport_len = leave->hostport_len,
+	        .branch = branch,
+	        .source = pkt->peer,
+	        .strip_routes = own->n};
+	struct sb_pkt *out = sb_out_alloc(c, sip->len + SB_RELAY_GROWTH);
+	if (!out)
+		return sb_end(SB_C_drop_no_buffer);
+	int n = sb_compose_request(sip, &relay, out->text, out->cap);
+	if (!sb_out_send(c, out, n, &to, leave))
+		return sb_end(n < 0 ? SB_C_drop_too_large : SB_C_drop_no_route);
+	sb_count(c->cfg.counters, SB_C_in_dialog);
+	return sb_end(SB_C_end_forwarded);
+}
+
+static struct sb_end pop_and_send(
+        struct sb_core *c, const struct sb_sip *sip, const struct sb_addr *to, const struct sb_snap_listener *from)
+{
+	struct sb_pkt *out = sb_out_alloc(c, sip->len);
+	if (!out)
+		return sb_end(SB_C_drop_no_buffer);
+	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
+	if (!sb_out_send(c, out, n, to, from))
+		return sb_end(SB_C_drop_no_route);
+	return sb_end(SB_C_end_forwarded);
+}
+
+struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
+{
+	struct sb_via below;
+	struct sb_addr to;
+	if (!sip->via.next || sb_sip_via_at(sip, sip->via.next, &below) || sb_via_target(sip, &below, &to))
+		return sb_end(SB_C_drop_stray_response);
+	uint32_t i = (uint32_t)(k->id >> 54) & 0xff;
+	const struct sb_snap_listener *from = i < c->snap->n_listeners ? &c->snap->listeners[i] : NULL;
+	if (!from || from->addr.family != to.family) {
+		from = NULL; /* the configuration changed meanwhile: any listener that speaks the family */
+		for (i = 0; i < c->snap->n_listeners && !from; i++)
+			if (c->snap->listeners[i].addr.family == to.family)
+				from = &c->snap->listeners[i];
+	}
+	return from ? pop_and_send(c, sip, &to, from) : sb_end(SB_C_drop_no_route);
+}
+
+struct sb_end sb_dialog_linger_response(struct sb_core *c, const struct sb_sip *sip, const struct sb_linger *l)
+{
+	struct sb_addr to;
+	memset(&to, 0, sizeof to);
+	memcpy(to.ip, l->up_ip, 16);
+	to.port = l->up_port;
+	to.family = l->up_family;
+	for (uint32_t i = 0; i < c->snap->n_listeners; i++)
+		if (sb_listener_hash(&c->snap->listeners[i]) == l->listener_hash)
+			return pop_and_send(c, sip, &to, &c->snap->listeners[i]);
+	return sb_end(SB_C_drop_no_route);
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* invite.c - an INVITE: server side up, hunt over legs (RFC 3261 16.7, 16.10, 17.1.1, 17.2.1; RFC 6026). */
+#include "dataplane/call/txn.h"
+
+static const struct sb_snap_listener *up_listener(const struct sb_txn *t)
+{
+	return &t->snap->listeners[t->up_listener];
+}
+
+static bool send_own(struct sb_core *c, struct sb_txn *t, const struct sb_sip *sip, unsigned status, bool keep)
+{
+	char tag[16];
+	sb_out_tag(c, sip, tag);
+	struct sb_reply reply = {.status = status,
+	        .reason = sb_reason(status),
+	        .to_tag = tag,
+	        .to_tag_len = status == 100 ? 0 : sizeof tag,
+	        .source = t->source};
+	struct sb_pkt *pkt = sb_out_alloc(c, sip->body + SB_RELAY_GROWTH);
+	if (!pkt)
+		return false;
+	int n = sb_compose_reply(sip, &reply, pkt->text, pkt->cap);
+	if (keep && n > 0) {
+		sb_store_drop(&c->store, &t->last);
+		t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
+	}
+	return sb_out_send(c, pkt, n, &t->up, up_listener(t));
+}
+
+/* The last response again; composed anew if there was no room to keep it. */
+static void resend_up(struct sb_core *c, struct sb_txn *t)
+{
+	struct sb_sip sip;
+	sb_count(c->cfg.counters, SB_C_responses_resent);
+	if (t->last.at) {
+		sb_out_text(c, t->last, &t->up, up_listener(t));
+		return;
+	}
+	sb_sip_index(&sip, sb_store_text(&c->store, t->request), t->request.len);
+	send_own(c, t, &sip, t->up_status, false);
+}
+
+static void leave_proceeding(struct sb_core *c, struct sb_txn *t, enum sb_srv to)
+{
+	if (t->srv == SB_SRV_PROCEEDING)
+		sb_stat_add(&c->usage.invites, -1);
+	t->srv = (uint8_t)to;
+	t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms;
+}
+
+/* The hunt is over without a 2xx: the best that came goes up, or what we say for silence. */
+static void finish(struct sb_core *c, struct sb_txn *t)
+{
+	struct sb_sip sip;
+	unsigned status = t->best_status;
+	leave_proceeding(c, t, SB_SRV_COMPLETED);
+	sb_count(c->cfg.counters, t->cancelled ? SB_C_calls_cancelled : SB_C_calls_failed);
+	if (t->best.at) {
+		sb_store_drop(&c->store, &t->last);
+		t->last = t->best;
+		memset(&t->best, 0, sizeof t->best);
+		t->up_status = (uint16_t)(status == 503 ? 500 : status);
+		sb_out_text(c, t->last, &t->up, up_listener(t));
+	} else {
+		t->up_status = (uint16_t)(t->cancelled ? 487 : status == 0 ? 408 : status == 503 ? 500 : status);
+		sb_sip_index(&sip, sb_store_text(&c->store, t->request), t->request.len);
+		send_own(c, t, &sip, t->up_status, true);
+	}
+	t->g_interval = t->snap->t1_ms;
+	t->up_next = sb_txn_now(c, t) + t->g_interval;
+}
+
+static void finish_with(struct sb_core *c, struct sb_txn *t, const struct sb_sip *response)
+{
+	sb_store_drop(&c->store, &t->best);
+	t->best_status = 0;
+	sb_hunt_best(c, t, response);
+	if (t->best_status == 0)
+		t->best_status = response->status; /* no room to keep it: composed as our own */
+	finish(c, t);
+}
+
+/* A cancelled call ends as 487, whatever an earlier trunk said. */
+static void forget_best(struct sb_core *c, struct sb_txn *t)
+{
+	sb_store_drop(&c->store, &t->best);
+	t->best_status = 0;
+}
+
+static void next_or_finish(struct sb_core *c, struct sb_txn *t, enum sb_evidence why)
+{
+	if (t->cancelled)
+		forget_best(c, t);
+	if (!sb_hunt_next(c, t, why, NULL))
+		finish(c, t);
+}
+
+struct sb_end sb_invite_new(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	sb_count(c->cfg.counters, SB_C_calls);
+	sb_stat_add(&c->usage.invites, 1);
+	t->up_status = 100;
+	send_own(c, t, sip, 100, false);
+	bool sent = sb_hunt_next(c, t, SB_EV_SEND, sip);
+	if (!sent)
+		finish(c, t);
+	sb_txn_arm(c, t);
+	return sb_end(sent ? SB_C_end_forwarded : SB_C_end_replied);
+}
+
+struct sb_end sb_invite_again(struct sb_core *c, struct sb_txn *t)
+{
+	sb_count(c->cfg.counters, SB_C_retransmissions_in);
+	if (t->srv == SB_SRV_PROCEEDING || t->srv == SB_SRV_COMPLETED)
+		resend_up(c, t);
+	return sb_end(SB_C_end_consumed);
+}
+
+struct sb_end sb_invite_acked(struct sb_core *c, struct sb_txn *t)
+{
+	if (t->srv == SB_SRV_PROCEEDING)
+		return sb_end(SB_C_drop_stray_ack);
+	if (t->srv == SB_SRV_COMPLETED)
+		t->srv = SB_SRV_CONFIRMED;
+	t->up_next = SB_NEVER;
+	return sb_end(SB_C_end_consumed);
+}
+
+struct sb_end sb_invite_cancelled(
+        struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	struct sb_end end = sb_out_reply(c, pkt, sip, 200, NULL, NULL);
+	if (t->srv != SB_SRV_PROCEEDING || t->cancelled)
+		return end;
+	t->cancelled = 1;
+	sb_leg_cancel(c, t, t->cur);
+	sb_txn_arm(c, t);
+	return end;
+}
+
+/* A provisional: up at once, 100 never (16.7 step 5); a leg given up or unwanted is CANCELled now (16.10). */
+static struct sb_end provisional(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
+{
+	struct sb_leg *l = &t->leg[leg];
+	if (l->state == SB_LEG_CALLING) {
+		sb_leg_settle(c, t, leg, SB_LEG_PROCEEDING);
+		l->next = SB_NEVER;
+	}
+	if (l->state != SB_LEG_PROCEEDING)
+		return sb_end(SB_C_end_consumed);
+	if (sip->status > 100) {
+		l->flags |= SB_LEG_RINGING;
+		sb_leg_alive(c, t, leg);
+	}
+	if (l->flags & SB_LEG_CANCEL_SENT)
+		return sb_end(SB_C_end_consumed);
+	if ((l->flags & (SB_LEG_CANCEL_WANTED | SB_LEG_GIVEN_UP)) || t->srv != SB_SRV_PROCEEDING) {
+		sb_leg_cancel(c, t, leg);
+		return sb_end(SB_C_end_consumed);
+	}
+	l->end = sb_txn_now(c, t) + t->snap->timer_c_ms;
+	if (sip->status == 100)
+		return sb_end(SB_C_end_consumed);
+	struct sb_pkt *out = sb_out_alloc(c, sip->len);
+	if (!out)
+		return sb_end(SB_C_drop_no_buffer);
+	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
+	if (n > 0) {
+		sb_store_drop(&c->store, &t->last);
+		t->last = sb_store_put(&c->store, out->text, (uint32_t)n);
+		t->up_status = sip->status;
+	}
+	return sb_end(sb_out_send(c, out, n, &t->up, up_listener(t)) ? SB_C_end_forwarded : SB_C_drop_no_route);
+}
+
+/* Every other leg is to end: with a CANCEL now, or once a provisional comes. */
+static void cancel_others(struct sb_core *c, struct sb_txn *t, unsigned but)
+{
+	for (unsigned i = 0; i < t->n_legs; i++) {
+		if (i == but || (t->leg[i].state != SB_LEG_CALLING && t->leg[i].state != SB_LEG_PROCEEDING))
+			continue;
+		sb_leg_give_up(c, t, i);
+		sb_leg_cancel(c, t, i);
+	}
+}
+
+static void tell_late(struct sb_core *c, struct sb_txn *t, unsigned leg, bool forwarded)
+{
+	struct sb_mail m = {.kind = SB_EVENT_LATE_2XX,
+	        .trunk = sb_leg_trunk(t, leg)->slot,
+	        .trunk2 = SB_NO_TRUNK,
+	        .code = forwarded ? 1 : 2};
+	sb_count(c->cfg.counters, SB_C_late_2xx);
+	sb_tell_event(c, t, &m, NULL);
+}
+
+static struct sb_end answered(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	struct sb_leg *l = &t->leg[leg];
+	bool late = (l->flags & SB_LEG_GIVEN_UP) && l->state != SB_LEG_ANSWERED;
+	bool first = l->state != SB_LEG_ANSWERED;
+	bool may_go_up = t->srv == SB_SRV_PROCEEDING || t->srv == SB_SRV_ACCEPTED;
+	bool up = may_go_up && !(l->flags & SB_LEG_BYE_SENT) && (!late || t->snap->late_2xx == SB_LATE_FORWARD);
+
+	if (first) {
+		sb_leg_settle(c, t, leg, SB_LEG_ANSWERED);
+		l->status = sip->status;
+		sb_leg_alive(c, t, leg);
+		sb_stat_add(&sb_stats_of(c, t, l->trunk)->answered, 1);
+	}
+	if (first && (late || !may_go_up))
+		tell_late(c, t, leg, up);
+	if (!up) { /* a failed call cannot become an answered one, and a 2xx is never lost (P16) */
+		sb_leg_unwanted(c, t, leg, pkt, sip);
+		if (t->up_end != SB_NEVER)
+			t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms;
+		return sb_end(SB_C_end_consumed);
+	}
+	struct sb_pkt *out = sb_out_alloc(c, sip->len);
+	if (!out)
+		return sb_end(SB_C_drop_no_buffer); /* the trunk sends it again */
+	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
+	if (!sb_out_send(c, out, n, &t->up, up_listener(t)))
+		return sb_end(SB_C_drop_no_route);
+	if (t->srv == SB_SRV_PROCEEDING) {
+		sb_count(c->cfg.counters, SB_C_calls_answered);
+		leave_proceeding(c, t, SB_SRV_ACCEPTED);
+		cancel_others(c, t, leg);
+	}
+	if (t->tries == 1 && t->n_legs > 0)
+		sb_txn_to_linger(c, t, (uint8_t)leg); /* nobody else owes anything: 64 bytes are enough from here */
+	return sb_end(SB_C_end_forwarded);
+}
+
+/* A non-2xx final: ACKed always (P14), then up or on to the next trunk (16.7 steps 4 to 8). */
+static struct sb_end refused(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
+{
+	struct sb_leg *l = &t->leg[leg];
+	const struct sb_snap_trunk *trunk = sb_leg_trunk(t, leg);
+	bool first = l->state == SB_LEG_CALLING || l->state == SB_LEG_PROCEEDING || l->state == SB_LEG_DEAD;
+	bool current = leg == t->cur && !(l->flags & SB_LEG_GIVEN_UP) && t->srv == SB_SRV_PROCEEDING;
+
+	sb_leg_ack(c, t, leg, sip);
+	if (!first)
+		return sb_end(SB_C_end_consumed);
+	sb_leg_settle(c, t, leg, SB_LEG_FAILED);
+	l->status = sip->status;
+	bool failing = sb_code_in(&trunk->failover_on, sip->status);
+	if (failing && !t->cancelled && !(l->flags & SB_LEG_GIVEN_UP))
+		sb_tell_evidence(c, t, l->trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
+	else
+		sb_leg_alive(c, t, leg);
+	if (t->up_end != SB_NEVER)
+		t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms; /* Timer D of this leg */
+	if (!current)
+		return sb_end(SB_C_end_consumed);
+	bool rang = (l->flags & SB_LEG_RINGING) && !trunk->failover_after_ringing; /* P19 */
+	if (!failing || rang || t->cancelled || sip->status >= 600) {
+		finish_with(c, t, sip);
+		return sb_end(SB_C_end_forwarded);
+	}
+	sb_hunt_best(c, t, sip);
+	next_or_finish(c, t, SB_EV_CODE);
+	return sb_end(SB_C_end_consumed);
+}
+
+struct sb_end sb_invite_response(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	struct sb_end end;
+	if (sip->method == SB_M_CANCEL) {
+		if (sip->status >= 200) {
+			t->leg[leg].flags |= SB_LEG_CANCEL_DONE;
+			t->leg[leg].next = SB_NEVER;
+		}
+		return sb_end(SB_C_end_consumed);
+	}
+	if (sip->method != SB_M_INVITE)
+		return sb_end(SB_C_drop_stray_response);
+	uint32_t gen = t->gen;
+	if (sip->status < 200)
+		end = provisional(c, t, leg, sip);
+	else if (sip->status < 300)
+		end = answered(c, t, leg, pkt, sip);
+	else
+		end = refused(c, t, leg, sip);
+	if (t->kind == SB_TXN_INVITE && t->gen == gen)
+		sb_txn_arm(c, t);
+	return end;
+}
+
+/* The formula ran out on a leg that never answered. The last candidate has the whole 64*T1 (S2.2). */
+static void silent(struct sb_core *c, struct sb_txn *t, unsigned leg)
+{
+	struct sb_leg *l = &t->leg[leg];
+	uint32_t now = sb_txn_now(c, t), whole = l->started + 64 * t->snap->t1_ms;
+	if (!(l->flags & SB_LEG_LAST) && !t->cancelled && !sb_hunt_more(c, t) && whole > now) {
+		l->flags |= SB_LEG_LAST; /* those behind it died meanwhile */
+		l->end = whole;
+		if (l->next == SB_NEVER)
+			l->next = now;
+		return;
+	}
+	sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
+	sb_hunt_virtual(c, t, 408);
+	sb_leg_give_up(c, t, leg);
+	next_or_finish(c, t, SB_EV_TIMEOUT);
+}
+
+/* A leg that had a provisional has run out of time: Timer C, or its CANCEL was never followed by a final. */
+static void stuck(struct sb_core *c, struct sb_txn *t, unsigned leg)
+{
+	struct sb_leg *l = &t->leg[leg];
+	bool current = leg == t->cur && t->srv == SB_SRV_PROCEEDING && !(l->flags & SB_LEG_GIVEN_UP);
+	if (l->flags & SB_LEG_CANCEL_SENT) {
+		sb_leg_settle(c, t, leg, SB_LEG_DEAD);
+		if (current) {
+			forget_best(c, t);
+			finish(c, t);
+		}
+		return;
+	}
+	sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
+	sb_leg_cancel(c, t, leg);
+	if (!current)
+		return;
+	sb_hunt_virtual(c, t, 408);
+	if ((l->flags & SB_LEG_RINGING) || !sb_hunt_next(c, t, SB_EV_TIMEOUT, NULL))
+		finish(c, t);
+	sb_leg_give_up(c, t, leg);
+}
+
+static void leg_time(struct sb_core *c, struct sb_txn *t, unsigned leg)
+{
+	struct sb_leg *l = &t->leg[leg];
+	uint32_t now = sb_txn_now(c, t);
+	if (l->end <= now && l->state == SB_LEG_CALLING) {
+		silent(c, t, leg);
+	} else if (l->end <= now && l->state == SB_LEG_PROCEEDING) {
+		stuck(c, t, leg);
+	} else if (l->next <= now && l->state == SB_LEG_CALLING) {
+		if (!sb_leg_retransmit(c, t, leg))
+			sb_invite_leg_failed(c, t, leg, SB_EV_SEND);
+	} else if (l->next <= now && l->state == SB_LEG_PROCEEDING) {
+		sb_leg_cancel_again(c, t, leg);
+	}
+}
+
+/* True while some leg may still owe a final to its CANCEL: the request is needed to ACK it. */
+static bool legs_pending(const struct sb_txn *t)
+{
+	for (unsigned i = 0; i < t->n_legs; i++)
+		if (t->leg[i].state != SB_LEG_IDLE && t->leg[i].end != SB_NEVER)
+			return true;
+	return false;
+}
+
+void sb_invite_time(struct sb_core *c, struct sb_txn *t)
+{
+	for (unsigned i = 0; i < t->n_legs; i++)
+		if (t->leg[i].state != SB_LEG_IDLE)
+			leg_time(c, t, i);
+	uint32_t now = sb_txn_now(c, t);
+	if (t->up_next <= now && t->srv == SB_SRV_COMPLETED) {
+		resend_up(c, t);
+		t->g_interval = t->g_interval * 2 < t->snap->t2_ms ? t->g_interval * 2 : t->snap->t2_ms;
+		t->up_next = now + t->g_interval;
+	}
+	if (t->up_end <= now) {
+		if (!legs_pending(t)) {
+			sb_txn_free(c, t);
+			return;
+		}
+		t->up_next = SB_NEVER; /* Timer H: the caller is not answered any more */
+		t->up_end = now + 64 * t->snap->t1_ms;
+	}
+	sb_txn_arm(c, t);
+}
+
+void sb_invite_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_evidence why)
+{
+	struct sb_leg *l = &t->leg[leg];
+	if (why == SB_EV_ICMP || why == SB_EV_SEND)
+		sb_tell_evidence(c, t, l->trunk, why, 0, 0);
+	if (leg != t->cur || l->state != SB_LEG_CALLING || t->srv != SB_SRV_PROCEEDING)
+		return;
+	if (why == SB_EV_DOWN) {
+		if (!sb_hunt_more(c, t))
+			return; /* nothing better to do than to go on waiting */
+		sb_hunt_virtual(c, t, 408);
+	} else {
+		sb_leg_settle(c, t, leg, SB_LEG_DEAD);
+		sb_hunt_virtual(c, t, 503);
+	}
+	next_or_finish(c, t, why);
+	sb_txn_arm(c, t);
+}

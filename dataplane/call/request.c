@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* request.c - a request that belongs to no transaction yet: is it in a dialog, is it welcome, where does it go (16.3
+ * to 16.6). */
+#include "dataplane/call/txn.h"
+#include <strings.h>
+
+#define SHED_EXTRA_MAX  48
+#define UNSUPPORTED_MAX 512
+
+static bool trusted(const struct sb_core *c, const struct sb_pkt *pkt)
+{
+	const struct sb_snap_listener *l = pkt->listener;
+	for (uint32_t i = 0; i < l->n_trust; i++)
+		if (sb_net_has(&c->snap->nets[l->trust + i], &pkt->peer))
+			return true;
+	return false;
+}
+
+/* 503 with Retry-After: whoever is shed is told when to come back (P13). */
+static struct sb_end shed(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	char extra[SHED_EXTRA_MAX];
+	snprintf(extra, sizeof extra, "Retry-After: %u\r\n", c->snap->retry_after_s);
+	return sb_out_reply(c, pkt, sip, 503, NULL, extra);
+}
+
+static struct sb_end table_full(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	sb_count(c->cfg.counters, SB_C_shed_table_full);
+	if (c->now_ms - c->full_event_ms >= 1000 || c->full_event_ms == 0) {
+		struct sb_mail m = {
+		        .kind = SB_EVENT_TABLE_FULL, .trunk = SB_NO_TRUNK, .trunk2 = SB_NO_TRUNK, .code = 503};
+		c->full_event_ms = c->now_ms;
+		sb_tell_event(c, NULL, &m, sip);
+	}
+	return shed(c, pkt, sip);
+}
+
+/* Token bucket of one source, one second deep. Two sources that share a slot share its tokens only while both flood. */
+static bool over_rate(struct sb_core *c, const struct sb_addr *source)
+{
+	uint32_t rate = c->snap->invite_rate_per_source;
+	if (rate == 0)
+		return false;
+	const struct sb_piece piece = {source->ip, sizeof source->ip};
+	uint64_t h = sb_hash(c->cfg.keys.boot, &piece, 1);
+	struct sb_rate *r = &c->rates[h & (SB_RATE_SOURCES - 1)];
+	uint64_t full = (uint64_t)rate * 1000, passed = c->now_ms - r->at_ms;
+	uint64_t tokens = r->hash == h && passed < 1000 ? r->milli + passed * rate : full;
+	if (tokens > full)
+		tokens = full;
+	r->hash = h;
+	r->at_ms = c->now_ms;
+	r->milli = (uint32_t)(tokens >= 1000 ? tokens - 1000 : tokens);
+	return tokens < 1000;
+}
+
+/* "Unsupported: " with every option tag of every Proxy-Require line: we support none (16.3 step 5). */
+static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
+{
+	static const char name[] = "Proxy-Require";
+	size_t at = 0;
+	const char *p = sip->text + sip->proxy_require_line, *end = sip->text + sip->body;
+	out[0] = 0;
+	while (p < end) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = eol ? eol : end;
+		if (strncasecmp(p, name, sizeof name - 1) == 0) {
+			const char *colon = memchr(p, ':', (size_t)(stop - p));
+			const char *value = colon ? colon + 1 : stop;
+			size_t len = (size_t)(stop - value);
+			if (len && value[len - 1] == '\r')
+				len--;
+			if (at + len + 16 < cap)
+				at += (size_t)snprintf(out + at, cap - at, "Unsupported:%.*s\r\n", (int)len, value);
+		}
+		p = stop + 1;
+	}
+}
+
+/* What must be the same when a request comes round again (16.6 step 8). */
+static uint32_t loop_hash(const struct sb_core *c, const struct sb_sip *sip)
+{
+	const struct sb_piece pieces[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->call_id), sip->call_id.len},
+	        {&sip->cseq, sizeof sip->cseq}};
+	return (uint32_t)sb_hash(c->cfg.keys.boot, pieces, 4);
+}
+
+/* A Via of ours below the top with the same loop hash: our own request has come back unchanged (R3261-16.3). */
+static bool looped(const struct sb_core *c, const struct sb_sip *sip, uint32_t loop)
+{
+	struct sb_via via = sip->via;
+	struct sb_cookie k;
+	for (unsigned i = 0; i < SB_SIP_VALUES_MAX; i++) {
+		if (via.branch.len == SB_BRANCH_LEN &&
+		        sb_cookie_read(&c->cfg.keys, sb_at(sip, via.branch), via.branch.len, &k) == 0 &&
+		        k.kind == SB_COOKIE_TXN && k.loop == loop)
+			return true;
+		uint16_t next = via.next;
+		if (!next || sb_sip_via_at(sip, next, &via))
+			return false;
+	}
+	return true; /* more Vias than anything sane: it is going round */
+}
+
+/* OPTIONS addressed to the proxy itself: a neighbour's keepalive. */
+static bool to_ourselves(const struct sb_core *c, const struct sb_sip *sip)
+{
+	struct sb_addr a;
+	memset(&a, 0, sizeof a);
+	if (sip->method != SB_M_OPTIONS || sip->uri.user.len || sip->uri.scheme == SB_SCHEME_TEL ||
+	        sb_addr_parse_ip(sip->text + sip->uri.host.off, sip->uri.host.len, &a))
+		return false;
+	a.port = sip->uri.port ? sip->uri.port : 5060;
+	return sb_listener_at(c->snap, &a) != NULL;
+}
+
+static void steer(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, struct sb_candidates *out)
+{
+	char number[SB_PREFIX_MAX];
+	const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
+	struct sb_steer_key key = {.number = number,
+	        .number_len = sb_uri_number(sip->text, &sip->uri, number, sizeof number),
+	        .domain = sip->text + sip->uri.host.off,
+	        .domain_len = sip->uri.host.len,
+	        .source = pkt->peer,
+	        .hash = sb_hash(c->cfg.keys.boot, &call_id, 1),
+	        .now_ms = c->now_ms};
+	sb_steer(c->snap, c->cfg.health, &key, out);
+}
+
+/* P22: what was passed over is told, and a panic is told and counted (P5). */
+static void tell_choice(
+        struct sb_core *c, const struct sb_txn *t, const struct sb_candidates *cand, const struct sb_sip *sip)
+{
+	for (unsigned i = 0; i < cand->n_skipped; i++) {
+		const struct sb_candidate *s = &cand->skipped[i];
+		if (s->pick != SB_PICK_DOWN && s->pick != SB_PICK_ADMIN)
+			continue;
+		uint16_t slot = c->snap->trunks[s->trunk].slot;
+		struct sb_mail m = {.kind = SB_EVENT_SKIPPED, .trunk = slot, .trunk2 = SB_NO_TRUNK, .code = s->state};
+		m.event.code2 = (uint8_t)sb_health_read(c->cfg.health, slot).admin;
+		sb_tell_event(c, t, &m, sip);
+	}
+	if (cand->n && cand->list[0].pick == SB_PICK_PANIC) {
+		struct sb_mail m = {.kind = SB_EVENT_PANIC,
+		        .trunk = c->snap->trunks[cand->list[0].trunk].slot,
+		        .trunk2 = SB_NO_TRUNK,
+		        .code = SB_DOWN};
+		sb_count(c->cfg.counters, SB_C_panics);
+		sb_tell_event(c, t, &m, sip);
+	}
+}
+
+static void fill(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_candidates *cand)
+{
+	t->method = sip->method;
+	t->source = pkt->peer;
+	t->up = sb_out_target(sip, &pkt->peer);
+	t->up_listener = (uint16_t)(pkt->listener - c->snap->listeners);
+	t->n_legs = cand->n;
+	for (unsigned i = 0; i < cand->n; i++)
+		t->leg[i] = (struct sb_leg){.trunk = cand->list[i].trunk, .next = SB_NEVER, .end = SB_NEVER};
+}
+
+static struct sb_end begin(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_candidates *cand, unsigned strip, uint32_t loop, uint64_t key, uint32_t key2)
+{
+	bool invite = sip->method == SB_M_INVITE;
+	if (sip->len + SB_RELAY_GROWTH > SB_SIP_MAX)
+		return sb_out_reply(c, pkt, sip, 513, NULL, NULL);
+	struct sb_text text = sb_store_put(&c->store, sip->text, sip->len);
+	struct sb_txn *t = text.at ? sb_txn_new(c, invite ? SB_TXN_INVITE : SB_TXN_OTHER) : NULL;
+	if (!t) {
+		sb_store_drop(&c->store, &text);
+		return table_full(c, pkt, sip);
+	}
+	fill(c, t, pkt, sip, cand);
+	t->request = text;
+	t->strip_routes = (uint8_t)strip;
+	t->loop = loop;
+	t->key = key;
+	t->key2 = key2;
+	sb_txn_link(c, t);
+	tell_choice(c, t, cand, sip);
+	return invite ? sb_invite_new(c, t, pkt, sip) : sb_other_new(c, t, pkt, sip);
+}
+
+/* A request that no trunk is needed to refuse. status 0: it may go on. */
+static unsigned refusal(const struct sb_core *c, const struct sb_sip *sip, const struct sb_own_route *own)
+{
+	if (sip->method == SB_M_CANCEL)
+		return 481;
+	if (own->owner == SB_ROUTE_UNSIGNED && sip->to_tag.len)
+		return 403; /* in a dialog that we never signed: the proxy is no open relay */
+	if (sip->max_forwards.len && sip->max_forwards_value == 0)
+		return 483;
+	if (to_ourselves(c, sip))
+		return 200;
+	return 0;
+}
+
+static struct sb_end in_dialog(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own)
+{
+	char extra[UNSUPPORTED_MAX];
+	bool ack = sip->method == SB_M_ACK;
+	if (sip->max_forwards.len && sip->max_forwards_value == 0)
+		return ack ? sb_end(SB_C_drop_stray_ack) : sb_out_reply(c, pkt, sip, 483, NULL, NULL);
+	if (sip->proxy_require_line && !ack && sip->method != SB_M_CANCEL) {
+		unsupported(sip, extra, sizeof extra);
+		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
+	}
+	return sb_dialog_request(c, pkt, sip, own);
+}
+
+struct sb_end sb_request_new(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, uint64_t key, uint32_t key2)
+{
+	struct sb_own_route own;
+	struct sb_candidates cand;
+	char extra[UNSUPPORTED_MAX];
+	sb_dialog_own_route(c, sip, &own);
+	if (own.owner == SB_ROUTE_SIGNED)
+		return in_dialog(c, pkt, sip, &own);
+	if (sip->method == SB_M_ACK)
+		return sb_end(SB_C_drop_stray_ack);
+	if (!trusted(c, pkt))
+		return sb_out_reply(c, pkt, sip, 403, NULL, NULL); /* one answer, no state, nothing resent (P21) */
+	unsigned status = refusal(c, sip, &own);
+	if (status)
+		return sb_out_reply(c, pkt, sip, status, NULL, NULL);
+	if (sip->proxy_require_line) {
+		unsupported(sip, extra, sizeof extra);
+		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
+	}
+	uint32_t loop = loop_hash(c, sip);
+	if (looped(c, sip, loop))
+		return sb_out_reply(c, pkt, sip, 482, NULL, NULL);
+	if (sip->method == SB_M_INVITE && over_rate(c, &pkt->peer)) {
+		sb_count(c->cfg.counters, SB_C_shed_rate);
+		return shed(c, pkt, sip);
+	}
+	steer(c, pkt, sip, &cand);
+	if (!cand.route)
+		return sb_out_reply(c, pkt, sip, 404, NULL, NULL);
+	if (cand.n == 0)
+		return shed(c, pkt, sip); /* the operator has switched every trunk off: another edge may do better */
+	return begin(c, pkt, sip, &cand, own.n, loop, key, key2);
+}
