@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/config/config.h"
+#include "control/config/build.h"
+#include "control/config/check.h"
+#include "control/config/reader.h"
+#include <errno.h>
+
+#define FILE_BYTES_MAX (1ull << 30)
+
+static int build(const struct sb_raw *raw, struct sb_slots *slots, struct sb_mistakes *m, struct sb_config **out)
+{
+	struct sb_config *c = calloc(1, sizeof *c);
+	if (!c)
+		return SB_E_NOMEM;
+	int rc = SB_E_NOMEM;
+	snprintf(c->file, sizeof c->file, "%s", m->file);
+	sb_build_config(raw, c);
+	c->policy = calloc(c->n_trunks, sizeof *c->policy);
+	if (c->policy) {
+		sb_build_policy(raw, c->policy);
+		rc = sb_build_snapshot(raw, slots, &c->snapshot);
+	}
+	if (rc == SB_E_FULL) {
+		sb_mistake(m, raw->at.key[K_TRUNKS],
+		        "trunks: the process has known %u trunk names since it started, allowed: no "
+		        "new name before a restart",
+		        SB_TRUNKS_MAX);
+		rc = SB_E_CONFIG;
+	}
+	if (rc)
+		sb_config_free(c);
+	else
+		*out = c;
+	return rc;
+}
+
+static int load_text(
+        const char *text, size_t len, struct sb_slots *slots, struct sb_mistakes *m, struct sb_config **out)
+{
+	struct sb_reading *reading = NULL;
+	int rc = sb_reading_new(text, len, m, &reading);
+	if (rc == 0)
+		rc = sb_check(sb_reading_raw(reading), m);
+	if (rc == 0 && (m->n || m->nomem))
+		rc = m->nomem ? SB_E_NOMEM : SB_E_CONFIG;
+	if (rc == 0)
+		rc = build(sb_reading_raw(reading), slots, m, out);
+	sb_reading_free(reading);
+	return rc;
+}
+
+/* The whole file, the caller frees it. Not by its size: it may be a pipe. 0, SB_E_NOMEM or SB_E_IO with errno. */
+static int read_file(const char *file, char **text, size_t *len)
+{
+	size_t room = 0, n = 0, got;
+	char *buf = NULL;
+	int rc = 0;
+	FILE *f = fopen(file, "re");
+	if (!f)
+		return SB_E_IO;
+	do {
+		if (n == room) {
+			room = room ? room * 2 : 65536;
+			char *more = realloc(buf, room);
+			if (!more) {
+				rc = SB_E_NOMEM;
+				break;
+			}
+			buf = more;
+		}
+		got = fread(buf + n, 1, room - n, f);
+		n += got;
+	} while (got && n <= FILE_BYTES_MAX);
+	if (!rc && (ferror(f) || n > FILE_BYTES_MAX)) {
+		errno = n > FILE_BYTES_MAX ? EFBIG : errno;
+		rc = SB_E_IO;
+	}
+	int saved = errno;
+	fclose(f);
+	if (rc) {
+		free(buf);
+		buf = NULL;
+	}
+	errno = saved;
+	*text = buf;
+	*len = n;
+	return rc;
+}
+
+int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
+        struct sb_config_errors *errors)
+{
+	struct sb_mistakes m = {.file = file};
+	char *read = NULL;
+	int rc = text ? 0 : read_file(file, &read, &len);
+	*out = NULL;
+	if (rc == SB_E_IO)
+		sb_mistake(&m, 0, "cannot be read: %s", strerror(errno));
+	if (rc == 0)
+		rc = load_text(text ? text : read, len, slots, &m, out);
+	if (sb_mistakes_give(&m, errors) && rc != SB_E_IO) {
+		sb_config_free(*out);
+		*out = NULL;
+		rc = SB_E_NOMEM;
+	}
+	free(read);
+	return rc;
+}
+
+void sb_config_free(struct sb_config *c)
+{
+	if (!c)
+		return;
+	sb_snapshot_free(c->snapshot);
+	free(c->policy);
+	free(c);
+}

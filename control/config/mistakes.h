@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mistakes.h - what is wrong with a configuration, gathered in any order and handed out in line order.
+ * Owner: one load; a failed allocation is remembered in nomem and ends the load with SB_E_NOMEM. */
+#pragma once
+#include "control/config/config.h"
+
+#define SB_MISTAKES_MAX 1000 /* a file of another kind would give a line of complaint for every line it has */
+
+struct sb_mistake_line {
+	uint32_t line, order;
+	char *text; /* the struct's own */
+};
+
+struct sb_mistakes {
+	const char *file; /* borrowed */
+	uint32_t n, room;
+	uint32_t over; /* not kept, beyond SB_MISTAKES_MAX */
+	bool nomem;
+	struct sb_mistake_line *list;
+};
+
+/* Adds "key: what is wrong, what is allowed" of a line; line 0: of the file as a whole. */
+void sb_mistake(struct sb_mistakes *m, uint32_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Appends all to errors as "file:line: ...", in line order, and empties m. 0 or SB_E_NOMEM. */
+int sb_mistakes_give(struct sb_mistakes *m, struct sb_config_errors *errors);
+void sb_mistakes_fini(struct sb_mistakes *m);
+
+/* Appends one line, made by printf rules. 0 or SB_E_NOMEM. */
+int sb_config_errors_add(struct sb_config_errors *e, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/config/build.h"
+#include <switchback/mailbox.h>
+
+/* How far each array is filled. */
+struct filled {
+	uint32_t members, routes, route_groups, nets, text;
+};
+
+static uint64_t prefix_slots(const struct sb_raw *raw)
+{
+	uint64_t n = 0, slots = 8;
+	for (uint32_t i = 0; i < raw->routes.n; i++)
+		n += raw->routes.list[i].kind == SB_ROUTE_PREFIX;
+	while (slots < 2 * n)
+		slots *= 2;
+	return n ? slots : 0;
+}
+
+static struct filled count(const struct sb_raw *raw)
+{
+	/* A look-up compares a whole number with a text that may be shorter: it must not read past the end. */
+	struct filled n = {.text = SB_PREFIX_MAX};
+	for (uint32_t i = 0; i < raw->listeners.n; i++)
+		n.nets += raw->listeners.list[i].trust.n;
+	for (uint32_t i = 0; i < raw->groups.n; i++)
+		n.members += raw->groups.list[i].members.n;
+	for (uint32_t i = 0; i < raw->routes.n; i++) {
+		const struct sb_raw_route *r = &raw->routes.list[i];
+		n.route_groups += r->groups.n;
+		n.nets += r->kind == SB_ROUTE_SOURCE;
+		n.text += r->prefix ? (uint32_t)strlen(r->prefix) + 1 : 0;
+		n.text += r->domain ? (uint32_t)strlen(r->domain) + 1 : 0;
+	}
+	return n;
+}
+
+static struct sb_snapshot *allocate(const struct sb_raw *raw)
+{
+	struct filled n = count(raw);
+	uint64_t slots = prefix_slots(raw);
+	struct sb_snapshot *s = aligned_alloc(alignof(struct sb_snapshot), sizeof *s);
+	if (!s)
+		return NULL;
+	memset(s, 0, sizeof *s);
+	s->n_listeners = raw->listeners.n;
+	s->n_trunks = raw->trunks.n;
+	s->n_groups = raw->groups.n;
+	s->n_routes = raw->routes.n;
+	s->listeners = calloc(s->n_listeners, sizeof *s->listeners);
+	s->trunks = calloc(s->n_trunks, sizeof *s->trunks);
+	s->members = calloc(n.members, sizeof *s->members);
+	s->groups = calloc(s->n_groups, sizeof *s->groups);
+	s->routes = calloc(s->n_routes, sizeof *s->routes);
+	s->route_groups = calloc(n.route_groups, sizeof *s->route_groups);
+	s->nets = calloc(n.nets + 1, sizeof *s->nets);
+	s->text = calloc(1, n.text);
+	s->trunk_of_slot = malloc(SB_TRUNKS_MAX * sizeof *s->trunk_of_slot);
+	s->prefixes.slot = slots ? calloc(slots, sizeof *s->prefixes.slot) : NULL;
+	s->prefixes.mask = slots ? slots - 1 : 0;
+	if (!s->listeners || !s->trunks || !s->members || !s->groups || !s->routes || !s->route_groups || !s->nets ||
+	        !s->text || !s->trunk_of_slot || (slots && !s->prefixes.slot)) {
+		sb_snapshot_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void sb_snapshot_free(struct sb_snapshot *s)
+{
+	if (!s)
+		return;
+	free(s->listeners);
+	free(s->trunks);
+	free(s->members);
+	free(s->groups);
+	free(s->routes);
+	free(s->route_groups);
+	free(s->nets);
+	free(s->text);
+	free(s->trunk_of_slot);
+	free(s->prefixes.slot);
+	free(s);
+}
+
+static void fill_settings(const struct sb_raw *raw, struct sb_snapshot *s)
+{
+	s->parser = (enum sb_parser)raw->parser;
+	s->late_2xx = (enum sb_late_2xx)raw->late_2xx;
+	s->t1_ms = raw->timers.t1;
+	s->t2_ms = raw->timers.t2;
+	s->t4_ms = raw->timers.t4;
+	s->timer_c_ms = raw->timers.timer_c;
+	s->retry_after_s = raw->limits.retry_after_s;
+	s->invite_rate_per_source = raw->limits.invite_rate_per_source;
+}
+
+static void fill_listeners(const struct sb_raw *raw, struct sb_snapshot *s, struct filled *at)
+{
+	for (uint32_t i = 0; i < s->n_listeners; i++) {
+		const struct sb_raw_listener *from = &raw->listeners.list[i];
+		struct sb_snap_listener *to = &s->listeners[i];
+		strcpy(to->name, from->name);
+		to->addr = from->address;
+		to->addr.port = (uint16_t)from->udp;
+		to->hostport_len = (uint8_t)sb_addr_format(&to->addr, to->hostport);
+		to->port = (uint16_t)from->port_index;
+		to->trust = at->nets;
+		to->n_trust = from->trust.n;
+		for (uint32_t j = 0; j < from->trust.n; j++)
+			s->nets[at->nets++] = from->trust.list[j].net;
+	}
+}
+
+static int fill_trunks(const struct sb_raw *raw, struct sb_slots *slots, struct sb_snapshot *s)
+{
+	for (uint32_t i = 0; i < SB_TRUNKS_MAX; i++)
+		s->trunk_of_slot[i] = SB_NO_TRUNK;
+	for (uint32_t i = 0; i < s->n_trunks; i++) {
+		const struct sb_raw_trunk *from = &raw->trunks.list[i];
+		struct sb_snap_trunk *to = &s->trunks[i];
+		int slot = sb_slots_get(slots, from->name);
+		if (slot < 0)
+			return slot;
+		to->slot = (uint16_t)slot;
+		s->trunk_of_slot[slot] = (uint16_t)i;
+		strcpy(to->name, from->name);
+		to->addr = from->address;
+		to->listener = (uint16_t)from->listener_index;
+		to->trying_timer_ms = from->trying_timer;
+		to->sends = from->invite_retries + 1;
+		to->failover_after_ringing = from->failover_after_ringing;
+		for (unsigned code = 300; code < 700; code++) {
+			if (sb_status_in(&from->failover_on, code))
+				sb_code_add(&to->failover_on, code);
+		}
+		strcpy(to->probe_from, from->probe.from);
+		strcpy(to->probe_user_agent, from->probe.user_agent);
+	}
+	return 0;
+}
+
+/* Insertion after equals keeps the file's order within a priority; a group has at most 256 members. */
+static void fill_groups(const struct sb_raw *raw, struct sb_snapshot *s, struct filled *at)
+{
+	for (uint32_t i = 0; i < s->n_groups; i++) {
+		const struct sb_raw_group *from = &raw->groups.list[i];
+		struct sb_snap_group *to = &s->groups[i];
+		strcpy(to->name, from->name);
+		to->member = at->members;
+		to->n_members = from->members.n;
+		to->fallback_interval_ms = from->fallback_interval;
+		for (uint32_t j = 0; j < from->members.n; j++) {
+			const struct sb_raw_member *m = &from->members.list[j];
+			struct sb_snap_member made = {
+			        (uint16_t)m->trunk_index, (uint16_t)m->priority, (uint16_t)m->weight};
+			uint32_t k = at->members++;
+			for (; k > to->member && s->members[k - 1].priority > made.priority; k--)
+				s->members[k] = s->members[k - 1];
+			s->members[k] = made;
+		}
+	}
+}
+
+static uint32_t put_text(struct sb_snapshot *s, struct filled *at, const char *text)
+{
+	uint32_t offset = at->text;
+	size_t len = strlen(text) + 1;
+	memcpy(s->text + offset, text, len);
+	at->text += (uint32_t)len;
+	return offset;
+}
+
+static void put_prefix(struct sb_snapshot *s, uint32_t route, uint32_t text)
+{
+	struct sb_prefix_table *t = &s->prefixes;
+	const char *p = s->text + text;
+	uint64_t hash = SB_PREFIX_SEED;
+	for (; *p; p++)
+		hash = sb_prefix_step(hash, (uint8_t)*p);
+	hash = sb_prefix_finish(hash);
+	t->lengths |= 1ull << (p - (s->text + text));
+	uint64_t i = hash & t->mask;
+	while (t->slot[i].hash)
+		i = (i + 1) & t->mask;
+	t->slot[i] = (struct sb_prefix_slot){hash, text, route};
+}
+
+/* A domain is compared without regard to case: it is kept in lower case. */
+static uint32_t put_domain(struct sb_snapshot *s, struct filled *at, const char *text)
+{
+	uint32_t offset = put_text(s, at, text);
+	for (char *p = s->text + offset; *p; p++)
+		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+	return offset;
+}
+
+static void put_route(const struct sb_raw_route *from, struct sb_snapshot *s, struct filled *at)
+{
+	struct sb_snap_route *to = &s->routes[at->routes];
+	to->kind = (enum sb_route_kind)from->kind;
+	to->group = at->route_groups;
+	to->n_groups = from->groups.n;
+	for (uint32_t i = 0; i < from->groups.n; i++)
+		s->route_groups[at->route_groups++] = from->groups.list[i].index;
+	if (to->kind == SB_ROUTE_PREFIX) {
+		to->key = put_text(s, at, from->prefix);
+		put_prefix(s, at->routes, to->key);
+	} else if (to->kind == SB_ROUTE_DOMAIN) {
+		to->key = put_domain(s, at, from->domain);
+	} else if (to->kind == SB_ROUTE_SOURCE) {
+		to->key = at->nets;
+		s->nets[at->nets++] = from->source;
+	}
+	at->routes++;
+}
+
+/* Routes of one kind in the file's order; only those with bits of network, if bits is not negative. */
+static void put_routes(
+        const struct sb_raw *raw, enum sb_route_kind kind, int bits, struct sb_snapshot *s, struct filled *at)
+{
+	for (uint32_t i = 0; i < raw->routes.n; i++) {
+		const struct sb_raw_route *r = &raw->routes.list[i];
+		if (r->kind == kind && (bits < 0 || r->source.bits == bits))
+			put_route(r, s, at);
+	}
+}
+
+/* Sources are searched in order: the narrowest network stands first, as the longest prefix does. */
+static void fill_routes(const struct sb_raw *raw, struct sb_snapshot *s, struct filled *at)
+{
+	bool present[129] = {false};
+	for (uint32_t i = 0; i < raw->routes.n; i++) {
+		if (raw->routes.list[i].kind == SB_ROUTE_SOURCE)
+			present[raw->routes.list[i].source.bits] = true;
+	}
+	put_routes(raw, SB_ROUTE_DOMAIN, -1, s, at);
+	for (int bits = 128; bits >= 0; bits--) {
+		if (present[bits])
+			put_routes(raw, SB_ROUTE_SOURCE, bits, s, at);
+	}
+	put_routes(raw, SB_ROUTE_DEFAULT, -1, s, at);
+	s->n_other_routes = at->routes;
+	put_routes(raw, SB_ROUTE_PREFIX, -1, s, at);
+}
+
+int sb_build_snapshot(const struct sb_raw *raw, struct sb_slots *slots, struct sb_snapshot **out)
+{
+	struct filled at = {0};
+	struct sb_snapshot *s = allocate(raw);
+	if (!s)
+		return SB_E_NOMEM;
+	int rc = fill_trunks(raw, slots, s);
+	if (rc) {
+		sb_snapshot_free(s);
+		return rc;
+	}
+	fill_settings(raw, s);
+	fill_listeners(raw, s, &at);
+	fill_groups(raw, s, &at);
+	fill_routes(raw, s, &at);
+	*out = s;
+	return 0;
+}
