@@ -39,7 +39,8 @@ static void build_port(const struct sb_raw_port *from, struct sb_config_port *to
 	strcpy(to->name, from->name);
 	strcpy(to->device, from->device);
 	/* The check has seen that "sb-" and the name fit. */
-	snprintf(to->tap, sizeof to->tap, "%s%.15s", from->tap ? "" : "sb-", from->tap ? from->tap : from->name);
+	strcpy(to->tap, from->tap ? "" : "sb-");
+	strcat(to->tap, from->tap ? from->tap : from->name);
 	to->mtu = from->mtu;
 	build_addresses(&from->addresses, &to->addresses);
 	to->n_vlans = from->vlans.n;
