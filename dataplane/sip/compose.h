@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* compose.h - writes the messages that leave: the original with a proxy's edits, or one of our own.
- * All write into the caller's buffer and return the length, or SB_E_NOSPACE. Bytes and order of all that a proxy need not
- * touch are kept (R3261-16.6). Pure. */
+ * All write into the caller's buffer and return the length, or SB_E_NOSPACE. Bytes and order of all that a proxy need
+ * not touch are kept (R3261-16.6). Pure. */
 #pragma once
 #include "dataplane/sip/keys.h"
 #include "dataplane/sip/sip.h"
@@ -15,7 +15,7 @@
 struct sb_relay {
 	const char *via_hostport; /* of the listener it leaves from */
 	size_t via_hostport_len;
-	const char *branch; /* SB_BRANCH_LEN bytes */
+	const char *branch;    /* SB_BRANCH_LEN bytes */
 	struct sb_addr source; /* where it came from: `received` if it differs from sent-by, `rport` if asked (R3581) */
 	unsigned n_record_routes; /* 0..2; written topmost first */
 	struct {
@@ -23,7 +23,7 @@ struct sb_relay {
 		size_t hostport_len;
 		char token[SB_RR_TOKEN_LEN]; /* <sip:hostport;lr;sb=token> */
 	} record_route[SB_OWN_ROUTES_MAX];
-	unsigned strip_routes;	/* the first 0..2 Route values are ours and go */
+	unsigned strip_routes; /* the first 0..2 Route values are ours and go */
 };
 
 /* Request relay: Via on top, received/rport into the sender's Via, Max-Forwards down by one or added as 70,
@@ -49,20 +49,22 @@ int sb_compose_reply(const struct sb_sip *sip, const struct sb_reply *reply, cha
 /* ACK to a non-2xx final of a leg (17.1.1.3): Request-URI, From, Call-ID, CSeq number, Routes (strip_routes cut) of
  * the stored request; To of the response (to_line text without CRLF); one Via with the leg's branch. */
 int sb_compose_ack(const struct sb_sip *request, const struct sb_relay *relay, const char *to_line, size_t to_line_len,
-	char *out, size_t cap);
+        char *out, size_t cap);
 
 /* CANCEL of a leg (9.1): as ACK, with the request's own To. */
 int sb_compose_cancel(const struct sb_sip *request, const struct sb_relay *relay, char *out, size_t cap);
 
-/* ACK or BYE (method SB_M_ACK, SB_M_BYE) that ends a 2xx nobody wants: built from that 2xx as a UAC would (13.2.2.4, 15.1.1):
- * Request-URI its Contact (or request's Request-URI if it has none), Routes its Record-Route values above our own (own_host
- * hostport) reversed, From/To/Call-ID of the 2xx, CSeq number as is for ACK and plus one for BYE. */
+/* ACK or BYE (method SB_M_ACK, SB_M_BYE) that ends a 2xx nobody wants: built from that 2xx as a UAC would
+ * (13.2.2.4, 15.1.1): Request-URI its Contact (or request's Request-URI if it has none), Routes its Record-Route values
+ * above our own (own_host hostport) reversed, From/To/Call-ID of the 2xx, CSeq number as is for ACK and plus one for
+ * BYE. */
 int sb_compose_after_2xx(const struct sb_sip *response, const struct sb_sip *request, enum sb_method method,
-	const char *own_hostport, size_t own_hostport_len, const char *branch, char *out, size_t cap);
+        const char *own_hostport, size_t own_hostport_len, const char *branch, char *out, size_t cap);
 
-/* OPTIONS probe. target and own are hostport texts; from is a URI or "" for sip:switchback@own; user_agent may be "". */
+/* OPTIONS probe. target and own are hostport texts; from is a URI or "" for sip:switchback@own; user_agent may be "".
+ */
 int sb_compose_probe(const char *target, const char *own, const char *branch, const char *from, const char *user_agent,
-	uint32_t id, char *out, size_t cap);
+        uint32_t id, char *out, size_t cap);
 
 /* Where responses to a request with this Via go (18.2.2, R3581): received or sent-by, rport or its port or 5060.
  * 0, or SB_E_INVAL if the host is a name (we never resolve on the packet path). */

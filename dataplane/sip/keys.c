@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* keys.c - see keys.h. All that leaves is hashed with a leading byte of its own kind, so that no token can stand for another. */
+/* keys.c - see keys.h. All that leaves is hashed with a leading byte of its own kind, so that no token can stand for
+ * another. */
 #include "dataplane/sip/keys.h"
 #include <sodium.h>
 #include <switchback/err.h>
@@ -75,7 +76,7 @@ void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char ou
 	switch (c->kind) {
 	case SB_COOKIE_TXN:
 		id = (uint64_t)(c->worker & 63) << 56 | (uint64_t)(c->leg & 63) << 50 |
-			(uint64_t)(c->slot & (SB_COOKIE_SLOTS_MAX - 1)) << 26 | (c->gen & SB_COOKIE_GEN_MASK);
+		     (uint64_t)(c->slot & (SB_COOKIE_SLOTS_MAX - 1)) << 26 | (c->gen & SB_COOKIE_GEN_MASK);
 		break;
 	case SB_COOKIE_STATELESS:
 		id = c->id & ((1ull << 62) - 1);
@@ -180,7 +181,7 @@ static uint64_t hash(const uint8_t key[16], uint8_t domain, const struct sb_piec
 }
 
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
-	const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN])
+        const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN])
 {
 	const struct sb_piece pieces[] = {{call_id, call_id_len}, {tag, tag_len}, {hostport, hostport_len}};
 	uint8_t mac[8];

@@ -17,16 +17,16 @@ enum sb_cookie_kind { SB_COOKIE_TXN, SB_COOKIE_STATELESS, SB_COOKIE_PROBE };
 struct sb_cookie {
 	enum sb_cookie_kind kind;
 	uint8_t worker; /* < 64 */
-	uint8_t leg;	/* < 64 */
-	uint32_t slot;	/* < 2^24; PROBE: health slot */
-	uint32_t gen;	/* < 2^26 (SB_COOKIE_GEN_MASK) */
-	uint64_t id;	/* STATELESS: < 2^62; PROBE: probe id, < 2^32 */
+	uint8_t leg;    /* < 64 */
+	uint32_t slot;  /* < 2^24; PROBE: health slot */
+	uint32_t gen;   /* < 2^26 (SB_COOKIE_GEN_MASK) */
+	uint64_t id;    /* STATELESS: < 2^62; PROBE: probe id, < 2^32 */
 	uint32_t loop;
 };
 
-#define SB_COOKIE_GEN_MASK 0x3ffffffu
+#define SB_COOKIE_GEN_MASK  0x3ffffffu
 #define SB_COOKIE_SLOTS_MAX (1u << 24)
-#define SB_BRANCH_LEN 47 /* "z9hG4bK" and 40 hex digits: id 16, loop 8, MAC 16 */
+#define SB_BRANCH_LEN       47 /* "z9hG4bK" and 40 hex digits: id 16, loop 8, MAC 16 */
 
 /* TXN is signed with the boot key, the others with the fleet key. */
 void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char out[SB_BRANCH_LEN]);
@@ -40,7 +40,7 @@ int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c);
 /* Record-Route token: MAC over Call-ID, the dialog initiator's tag and the listener's hostport. 16 hex digits. */
 #define SB_RR_TOKEN_LEN 16
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
-	const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN]);
+        const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN]);
 
 /* Keyed hash of up to four pieces, in order, lengths included; key is one of the two above. */
 struct sb_piece {

@@ -12,8 +12,8 @@ void sb_osip_init(void);
 void sb_osip_arena(void *mem, size_t size);
 
 struct sb_osip_usage {
-	size_t size;	/* bytes of the arena */
-	size_t peak;	/* most bytes one message took */
+	size_t size;        /* bytes of the arena */
+	size_t peak;        /* most bytes one message took */
 	uint64_t exhausted; /* messages that did not fit */
 };
 struct sb_osip_usage *sb_osip_usage(void); /* the calling thread's; its owner writes, others may read relaxed */

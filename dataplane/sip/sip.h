@@ -7,18 +7,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SB_SIP_MAX	   65535 /* bytes of a datagram: offsets are 16 bits */
-#define SB_SIP_PAD	   64	 /* readable bytes that must follow a text, so that vectors may over-read */
-#define SB_SIP_LINES_MAX   512	 /* header lines; more is answered 400 */
-#define SB_SIP_VALUES_MAX  64	 /* Via or Route values that are walked */
+#define SB_SIP_MAX        65535 /* bytes of a datagram: offsets are 16 bits */
+#define SB_SIP_PAD        64    /* readable bytes that must follow a text, so that vectors may over-read */
+#define SB_SIP_LINES_MAX  512   /* header lines; more is answered 400 */
+#define SB_SIP_VALUES_MAX 64    /* Via or Route values that are walked */
 
 struct sb_span {
 	uint16_t off, len;
 };
 
 enum sb_method {
-	SB_M_OTHER, SB_M_INVITE, SB_M_ACK, SB_M_CANCEL, SB_M_BYE, SB_M_OPTIONS, SB_M_REGISTER, SB_M_PRACK, SB_M_UPDATE,
-	SB_M_INFO, SB_M_SUBSCRIBE, SB_M_NOTIFY, SB_M_REFER, SB_M_MESSAGE, SB_M_PUBLISH,
+	SB_M_OTHER,
+	SB_M_INVITE,
+	SB_M_ACK,
+	SB_M_CANCEL,
+	SB_M_BYE,
+	SB_M_OPTIONS,
+	SB_M_REGISTER,
+	SB_M_PRACK,
+	SB_M_UPDATE,
+	SB_M_INFO,
+	SB_M_SUBSCRIBE,
+	SB_M_NOTIFY,
+	SB_M_REFER,
+	SB_M_MESSAGE,
+	SB_M_PUBLISH,
 };
 
 enum sb_scheme { SB_SCHEME_OTHER, SB_SCHEME_SIP, SB_SCHEME_SIPS, SB_SCHEME_TEL };
@@ -27,8 +40,8 @@ enum sb_scheme { SB_SCHEME_OTHER, SB_SCHEME_SIP, SB_SCHEME_SIPS, SB_SCHEME_TEL }
 enum sb_read {
 	SB_READ_REQUEST,
 	SB_READ_RESPONSE,
-	SB_READ_BAD_REQUEST,  /* error/error_text say what to answer; via and the rest are filled as far as they were read.
-				 answerable says whether a reply can be composed */
+	SB_READ_BAD_REQUEST,  /* error/error_text say what to answer; via and the rest are filled as far as they were
+	                         read.  answerable says whether a reply can be composed */
 	SB_READ_BAD_RESPONSE, /* drop_bad_response */
 	SB_READ_NOT_SIP,      /* drop_not_sip */
 	SB_READ_KEEPALIVE,    /* only CRLF, blanks or nothing */
@@ -38,40 +51,42 @@ enum sb_read {
 
 /* One Via value. */
 struct sb_via {
-	struct sb_span value;	 /* from "SIP/2.0/UDP" to before the comma or line end, trailing blanks cut */
-	struct sb_span host;	 /* IPv6 without brackets */
-	struct sb_span branch;	 /* parameter value, len 0: none */
-	struct sb_span received; /* parameter value (IPv6 brackets cut), len 0: none */
-	struct sb_span rport;	 /* the digits; len 0: none or empty */
-	uint16_t port;		 /* of sent-by; 0: none given (5060) */
-	uint16_t rport_at;	 /* offset right behind the name "rport"; 0: parameter absent */
-	uint16_t received_at;	 /* offset of the ';' that begins ";received=..."; 0: absent */
-	uint16_t next;		 /* offset where the next value begins (this line or the next Via line); 0: this is the last */
-	bool multi;		 /* more values follow in the same header line */
+	struct sb_span value;    /* from "SIP/2.0/UDP" to before the comma or line end, trailing blanks cut */
+	struct sb_span host;     /* IPv6 without brackets */
+	struct sb_span branch;   /* parameter value, len 0: none */
+	struct sb_span received; /* parameter value (IPv6 brackets cut), len 0: none; off is where it stands or would */
+	struct sb_span rport;    /* the digits; len 0: none or empty; off 0: no '=' either */
+	uint16_t port;           /* of sent-by; 0: none given (5060) */
+	uint16_t rport_at;       /* offset right behind the name "rport"; 0: parameter absent */
+	uint16_t received_at;    /* offset of the ';' that begins ";received=..."; 0: absent */
+	uint16_t next; /* offset where the next value begins (this line or the next Via line); 0: this is the last */
+	bool multi;    /* more values follow in the same header line */
 };
 
 struct sb_uri {
 	enum sb_scheme scheme;
-	struct sb_span user; /* escapes untouched, without ;params of the user part and password */
-	struct sb_span host; /* without brackets; for tel: empty, the number is user */
-	uint16_t port;	     /* 0: none */
+	struct sb_span user;   /* escapes untouched, without ;params of the user part and password */
+	struct sb_span host;   /* without brackets; for tel: empty, the number is user */
+	uint16_t port;         /* 0: none */
 	struct sb_span params; /* what follows host:port, from its ';', up to '?' */
 	bool lr;
 };
 
 struct sb_sip {
 	const char *text;
-	uint32_t text_len; /* as received */
-	uint32_t len;	   /* that counts: header and Content-Length bytes of body (R3261-18) */
-	uint16_t body;	   /* offset of the byte behind the empty line */
+	uint32_t text_len;   /* as received */
+	uint32_t len;        /* that counts: header and Content-Length bytes of body (R3261-18) */
+	uint16_t start;      /* offset of the start line: line ends before it (R3261-7.5) are skipped and not relayed */
+	uint16_t header_end; /* offset behind the last whole header line: the empty line, if there is one */
+	uint16_t body;       /* offset of the byte behind the empty line; 0: there is none (error) */
 
 	uint8_t is_response;
 	uint8_t method; /* enum sb_method; of a response: from CSeq */
 	uint16_t status;
-	uint16_t error;		/* BAD_REQUEST: 400, 416, 420, 483, 501, 505 ... 0: none */
+	uint16_t error;         /* BAD_REQUEST: 400, 416, 420, 483, 501, 505 ... 0: none */
 	const char *error_text; /* reason phrase to send with it; static */
-	bool answerable;	/* top Via, From, To, Call-ID and CSeq lines were all found */
-	bool odd;		/* the fast pass was not certain: libosip2 was (or is to be) asked */
+	bool answerable;        /* top Via, From, To, Call-ID and CSeq lines were all found */
+	bool odd;               /* the fast pass was not certain: libosip2 was (or is to be) asked */
 
 	struct sb_span method_text; /* request line, or CSeq of a response */
 	struct sb_span uri_text;    /* Request-URI as written */
@@ -90,12 +105,12 @@ struct sb_sip {
 	uint32_t cseq;
 	struct sb_span max_forwards; /* digits; len 0: absent */
 	uint16_t max_forwards_value;
-	uint16_t route_line; /* offset of the first Route header line; 0: none */
-	uint16_t record_route_line; /* offset of the first Record-Route line; 0: none */
+	uint16_t route_line;         /* offset of the first Route header line; 0: none */
+	uint16_t record_route_line;  /* offset of the first Record-Route line; 0: none */
 	uint16_t proxy_require_line; /* 0: none */
-	struct sb_span contact; /* first Contact value's URI (without <>); len 0: none */
+	struct sb_span contact;      /* first Contact value's URI (without <>); len 0: none */
 	struct sb_span timestamp_line;
-	uint32_t retry_after_s; /* responses; 0: none */
+	uint32_t retry_after_s;  /* responses; 0: none */
 	uint32_t content_length; /* the body's bytes */
 };
 
@@ -121,7 +136,7 @@ struct sb_route {
 	struct sb_span value; /* whole value with <> and parameters */
 	struct sb_span uri;   /* inside <> */
 	struct sb_uri parsed;
-	uint16_t line;	   /* header line it stands in */
+	uint16_t line;     /* header line it stands in */
 	uint16_t line_end; /* offset behind that line's CRLF */
 	bool first, last;  /* of its line */
 };

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* read.c - the vector pass first, libosip2 where that is not certain, or always if so configured. */
+#include "dataplane/sip/osip.h"
+#include "dataplane/sip/sip.h"
+
+enum sb_read sb_sip_read(struct sb_sip *sip, const char *text, uint32_t len, bool parser_osip, bool *asked_osip)
+{
+	enum sb_read read = sb_sip_index(sip, text, len);
+	*asked_osip = (read == SB_READ_REQUEST || read == SB_READ_RESPONSE) && (sip->odd || parser_osip);
+	if (!*asked_osip || sb_osip_accepts(sip))
+		return read;
+	sip->error = 400;
+	sip->error_text = "Bad Request";
+	return read == SB_READ_REQUEST ? SB_READ_BAD_REQUEST : SB_READ_BAD_RESPONSE;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* reader.h - the state of reading one message, handed from the start line to the header lines to the last look. Inside
+ * the sip folder only. */
+#pragma once
+#include "dataplane/sip/line.h"
+#include "dataplane/sip/sip.h"
+
+struct sb_reader {
+	struct sb_sip *sip;
+	uint32_t via_value, via_end; /* of the first Via line; 0: none */
+	uint32_t via2_value;         /* of the second Via line; 0: none */
+	struct sb_span cseq_method;
+	bool have_content_length;
+	uint32_t content_length;
+};
+
+/* The first error is the one that is answered. */
+static inline void sb_reader_fail(struct sb_reader *r, uint16_t code, const char *text)
+{
+	if (r->sip->error == 0) {
+		r->sip->error = code;
+		r->sip->error_text = text;
+	}
+}
+
+/* start.c. The line is text[sip->start, end). REQUEST, RESPONSE or NOT_SIP; errors are noted in r. */
+enum sb_read sb_read_start_line(struct sb_reader *r, uint32_t end);
+
+/* fields.c. Notes what one header line says. */
+void sb_read_field(struct sb_reader *r, const struct sb_line *line);
+
+/* fields.c. All lines have been seen: reads the top Via, checks what must be there and what must agree. */
+void sb_read_finish(struct sb_reader *r);
