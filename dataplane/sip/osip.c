@@ -148,12 +148,12 @@ static bool call_id_passes(const struct sb_sip *sip)
 static bool cseq_passes(const struct sb_sip *sip)
 {
 	osip_cseq_t *cseq = NULL;
-	struct sb_span value = {sip->cseq_line.off, 0};
-	/* The value begins behind the colon. */
-	while (sip->text[value.off++] != ':')
-		;
-	value.len = (uint16_t)(sip->cseq_line.off + sip->cseq_line.len - value.off);
-	const char *text = part(sip, value);
+	uint32_t end = (uint32_t)sip->cseq_line.off + sip->cseq_line.len;
+	const char *colon = memchr(sb_at(sip, sip->cseq_line), ':', sip->cseq_line.len);
+	if (!colon)
+		return false;
+	uint32_t at = lex_blanks(sip->text, (uint32_t)(colon - sip->text) + 1, end);
+	const char *text = part(sip, lex_span(at, lex_trim(sip->text, at, end)));
 	return text && !osip_cseq_init(&cseq) && !osip_cseq_parse(cseq, text) && cseq->number &&
 	       strtoul(cseq->number, NULL, 10) == sip->cseq && same(sip, sip->method_text, cseq->method);
 }
