@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/call/steer.h"
+#include <math.h>
 #include <strings.h>
 
 /* A member with what decides its place. Lower rank goes first; within a rank lower priority, then lower draw. */
 struct standing {
 	uint16_t trunk, priority;
 	uint8_t pick, state, rank;
-	double draw;
+	float draw;
 };
 
 static uint64_t mix(uint64_t x)
@@ -64,9 +65,9 @@ static struct standing judge(const struct sb_snapshot *s, const struct sb_health
 	uint64_t r = mix(key->hash ^ (uint64_t)m->trunk * 0x9e3779b97f4a7c15ull);
 	struct standing st = {.trunk = m->trunk, .priority = m->priority, .state = (uint8_t)v.state};
 
-	/* Weighted sampling without replacement: keys -ln(u)/w, approximated by (1-u)/(u*w), order the same shares. */
-	double u = ((double)(r >> 11) + 1) / 9007199254740993.0;
-	st.draw = (1 - u) / (u * m->weight);
+	/* Weighted sampling without replacement: sorted by -ln(u)/weight, the first is each member with its weight's
+	 * share. */
+	st.draw = -logf(((float)(r >> 40) + 1) / 16777216.0f) / m->weight;
 	if (v.admin != SB_ENABLED)
 		st.pick = SB_PICK_ADMIN;
 	else if (v.state == SB_DOWN)

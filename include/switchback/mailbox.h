@@ -25,6 +25,7 @@ enum sb_evidence {
 	SB_EV_CODE,       /* a final response listed in failover_on (code, retry_after_s) */
 	SB_EV_ICMP,       /* ICMP unreachable that quotes a leg of ours */
 	SB_EV_SEND,       /* the packet could not be sent */
+	SB_EV_DOWN,       /* no evidence, a reason in events: the trunk went DOWN while the leg waited */
 };
 
 enum sb_event {

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests outside an INVITE transaction: refusals, dialogs without state, other methods, probes. */
+#include "world.h"
+
+#define T1 "192.0.2.1:5060"
+#define T2 "192.0.2.2:5060"
+
+static const struct world_sent *reply(struct world *w, const char *request, const char *start)
+{
+	assert_int_equal(world_rx(w, world_caller, request), SB_C_end_replied);
+	const struct world_sent *s = world_expect(w, start, world_caller);
+	world_quiet(w);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	return s;
+}
+
+/* R3261-16.3 */
+static void hopless_request_gets_483(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char text[4096];
+	strcpy(text, world_invite(1));
+	memcpy(strstr(text, "Max-Forwards: 70"), "Max-Forwards: 0 ", 16);
+	reply(w, text, "SIP/2.0 483");
+	world_free(w);
+}
+
+/* R3261-16.3 */
+static void proxy_require_gets_420_naming_every_tag(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const char *r = world_request("INVITE", 1, "", "Proxy-Require: foo, bar\r\nproxy-require: baz\r\n");
+	const struct world_sent *s = reply(w, r, "SIP/2.0 420");
+	assert_string_equal(world_header(s->text, "Unsupported"), "foo, bar");
+	assert_int_equal(world_count_header(s->text, "Unsupported"), 2);
+	world_free(w);
+}
+
+/* R3261-16.3: the same request comes back from the trunk */
+static void own_loop_gets_482_and_a_spiral_goes_on(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	world_rx(w, world_caller, world_invite(1));
+	world_expect(w, "SIP/2.0 100", world_caller);
+	const struct world_sent *inv = world_expect(w, "INVITE", T1);
+	char text[4096];
+	strcpy(text, inv->text);
+	assert_int_equal(world_rx(w, T1, text), SB_C_end_replied);
+	world_expect(w, "SIP/2.0 482", T1);
+	memcpy(strstr(text, "+442079460000"), "+442079460001", 13); /* retargeted on its way: a spiral */
+	assert_int_equal(world_rx(w, T1, text), SB_C_end_forwarded);
+	world_free(w);
+}
+
+/* P21: one stateless answer a datagram, never a retransmission */
+static void stranger_gets_one_403_and_no_state(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	assert_int_equal(world_rx(w, "203.0.113.5:5060", world_invite(1)), SB_C_end_replied);
+	const struct world_sent *s = world_expect(w, "SIP/2.0 403", "203.0.113.5:5060");
+	assert_true(strlen(s->text) < strlen(world_invite(1)) + 100);
+	world_pass(w, 60000);
+	world_quiet(w);
+	assert_int_equal(world_rx(w, "203.0.113.5:5060", world_request("ACK", 1, "x", "")), SB_C_drop_stray_ack);
+	world_quiet(w);
+	world_free(w);
+}
+
+static void options_to_the_proxy_is_answered(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char text[4096];
+	snprintf(text, sizeof text, "OPTIONS sip:192.0.2.10 SIP/2.0\r\n%s",
+	        strstr(world_request("OPTIONS", 1, "", ""), "Via:"));
+	reply(w, text, "SIP/2.0 200");
+	world_free(w);
+}
+
+static void unmatched_cancel_gets_481_and_ack_is_dropped(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	reply(w, world_request("CANCEL", 1, "", ""), "SIP/2.0 481");
+	assert_int_equal(world_rx(w, world_caller, world_request("ACK", 1, "x", "")), SB_C_drop_stray_ack);
+	world_quiet(w);
+	world_free(w);
+}
+
+static void unroutable_number_gets_404(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	w->snap[0].n_other_routes = 0;
+	reply(w, world_invite(1), "SIP/2.0 404");
+	world_free(w);
+}
+
+/* P9: DISABLED and DRAIN take no new call, whatever health says; nobody left is 503, with Retry-After */
+static void switched_off_trunks_take_no_calls(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	world_health(w, 0, SB_UP, SB_DISABLED, 0);
+	world_rx(w, world_caller, world_invite(1));
+	world_expect(w, "SIP/2.0 100", world_caller);
+	world_expect(w, "INVITE", T2);
+	world_health(w, 1, SB_DOWN, SB_DRAIN, 0);
+	assert_int_equal(world_rx(w, world_caller, world_invite(2)), SB_C_end_replied);
+	assert_string_equal(world_header(world_expect(w, "SIP/2.0 503", world_caller)->text, "Retry-After"), "5");
+	world_free(w);
+}
+
+static void source_over_its_rate_is_shed_alone(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	w->snap[0].invite_rate_per_source = 2;
+	for (unsigned i = 1; i <= 2; i++)
+		assert_int_equal(world_rx(w, world_caller, world_invite(i)), SB_C_end_forwarded);
+	assert_int_equal(world_rx(w, world_caller, world_invite(3)), SB_C_end_replied);
+	assert_int_equal(w->counters.v[SB_C_shed_rate], 1);
+	assert_int_equal(world_rx(w, "192.0.2.98:5060", world_invite(4)), SB_C_end_forwarded);
+	world_pass(w, 600);
+	assert_int_equal(world_rx(w, world_caller, world_invite(5)), SB_C_end_forwarded);
+	world_free(w);
+}
+
+/* A call through, from listener in_listener; returns the Record-Route as Route lines for caller (reversed) and callee.
+ */
+static void set_up(struct world *w, unsigned in, char caller_route[800], char callee_route[800])
+{
+	char rr[2][300] = {"", ""};
+	assert_int_equal(world_rx_at(w, in, world_caller, world_invite(1)), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 100", world_caller);
+	const struct world_sent *inv = world_expect(w, "INVITE", T1);
+	const char *p = strstr(inv->text, "Record-Route: ");
+	unsigned n = world_count_header(inv->text, "Record-Route");
+	for (unsigned i = 0; i < n; i++) {
+		sscanf(p, "Record-Route: %299[^\r]", rr[i]);
+		p = strstr(p + 1, "Record-Route: ");
+	}
+	world_rx(w, T1, world_answer(inv->text, 200, "Contact: <sip:bob@192.0.2.1:5060>\r\n"));
+	world_expect(w, "SIP/2.0 200", world_caller);
+	snprintf(callee_route, 800, "Route: %s\r\n", rr[0]);
+	if (n == 2) {
+		snprintf(callee_route, 800, "Route: %s, %s\r\n", rr[0], rr[1]);
+		snprintf(caller_route, 800, "Route: %s\r\nRoute: %s\r\n", rr[1], rr[0]);
+	} else {
+		strcpy(caller_route, callee_route);
+	}
+}
+
+static const char *in_dialog(const char *method, const char *target, unsigned n, const char *route)
+{
+	static char text[4096];
+	const char *r = world_request(method, 1, "callee", route);
+	snprintf(text, sizeof text, "%s sip:%s SIP/2.0\r\n%s", method, target, strstr(r, "Via:"));
+	memcpy(strstr(text, "z9hG4bKc1"), "z9hG4bKd", 8);
+	strstr(text, "z9hG4bKd")[8] = (char)('0' + n);
+	return text;
+}
+
+/* Invariant 6: the signed Record-Route is all that an in-dialog request needs, after a restart too */
+static void in_dialog_requests_need_no_stored_state(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char caller[800], callee[800];
+	set_up(w, 0, caller, callee);
+	world_restart(w);
+	assert_int_equal(
+	        world_rx(w, world_caller, in_dialog("ACK", "bob@192.0.2.1:5060", 1, caller)), SB_C_end_forwarded);
+	const struct world_sent *ack = world_expect(w, "ACK sip:bob@192.0.2.1:5060", T1);
+	assert_int_equal(world_count_header(ack->text, "Route"), 0);
+	assert_int_equal(
+	        world_rx(w, world_caller, in_dialog("INVITE", "bob@192.0.2.1:5060", 2, caller)), SB_C_end_forwarded);
+	char branch[300];
+	const struct world_sent *re = world_expect(w, "INVITE sip:bob@192.0.2.1:5060", T1);
+	strcpy(branch, world_header(re->text, "Via"));
+	assert_int_equal(world_rx(w, T1, world_answer(re->text, 200, "")), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 200", world_caller);
+	/* CANCEL and non-2xx ACK have their INVITE's branch, so they get its outgoing branch (16.11) */
+	assert_int_equal(
+	        world_rx(w, world_caller, in_dialog("CANCEL", "bob@192.0.2.1:5060", 2, caller)), SB_C_end_forwarded);
+	assert_string_equal(world_header(world_expect(w, "CANCEL", T1)->text, "Via"), branch);
+	world_restart(w);
+	assert_int_equal(
+	        world_rx(w, world_caller, in_dialog("BYE", "bob@192.0.2.1:5060", 3, caller)), SB_C_end_forwarded);
+	const struct world_sent *bye = world_expect(w, "BYE", T1);
+	world_restart(w); /* even between a request and its response */
+	assert_int_equal(world_rx(w, T1, world_answer(bye->text, 200, "")), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 200", world_caller);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
+}
+
+/* Two listeners: two Record-Routes, and each direction leaves by the other listener (P15) */
+static void call_between_listeners_is_double_record_routed(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char caller[800], callee[800];
+	set_up(w, 1, caller, callee);
+	world_rx_at(w, 1, world_caller, in_dialog("BYE", "bob@192.0.2.1:5060", 1, caller));
+	const struct world_sent *bye = world_expect(w, "BYE", T1);
+	assert_string_equal(bye->from, "192.0.2.10:5060");
+	assert_int_equal(world_count_header(bye->text, "Route"), 0);
+	world_rx_at(w, 0, T1, world_answer(bye->text, 200, ""));
+	assert_string_equal(world_expect(w, "SIP/2.0 200", world_caller)->from, "198.51.100.10:5060");
+	/* from the callee: tags change places */
+	char text[4096];
+	snprintf(text, sizeof text,
+	        "BYE sip:alice@192.0.2.99:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKe\r\n%s"
+	        "From: <sip:bob@x>;tag=callee\r\nTo: <sip:alice@example.org>;tag=a1\r\nCall-ID: call1@192.0.2.99\r\n"
+	        "CSeq: 9 BYE\r\nContent-Length: 0\r\n\r\n",
+	        callee);
+	assert_int_equal(world_rx_at(w, 0, T1, text), SB_C_end_forwarded);
+	bye = world_expect(w, "BYE", world_caller);
+	assert_string_equal(bye->from, "198.51.100.10:5060");
+	world_free(w);
+}
+
+/* The proxy is no open relay */
+static void unsigned_route_gets_403(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char caller[800], callee[800];
+	set_up(w, 0, caller, callee);
+	reply(w, in_dialog("BYE", "victim@203.0.113.9", 1, "Route: <sip:192.0.2.10:5060;lr>\r\n"), "SIP/2.0 403");
+	char *sig = strstr(caller, "sb=") + 4;
+	*sig = *sig == '0' ? '1' : '0';
+	reply(w, in_dialog("BYE", "bob@192.0.2.1", 2, caller), "SIP/2.0 403");
+	*sig = *sig == '0' ? '1' : '0';
+	const char *other = in_dialog("BYE", "bob@192.0.2.1", 3, caller); /* a true token of another dialog */
+	memcpy(strstr(other, "call1@"), "call7@", 6);
+	reply(w, other, "SIP/2.0 403");
+	world_free(w);
+}
+
+/* An initial request with a Route to us, as an outbound proxy is configured: the Route goes, the call is steered */
+static void initial_request_routed_to_us_is_steered(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const char *r = world_request("INVITE", 1, "", "Route: <sip:192.0.2.10;lr>, <sip:elsewhere.example;lr>\r\n");
+	assert_int_equal(world_rx(w, world_caller, r), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 100", world_caller);
+	const struct world_sent *inv = world_expect(w, "INVITE", T1);
+	assert_string_equal(world_header(inv->text, "Route"), "<sip:elsewhere.example;lr>");
+	world_free(w);
+}
+
+/* S1.2, R4320: another request fails over in time for its caller, gets no 100 and no 408 */
+static void other_request_fails_over_after_its_timeout(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	uint64_t t0 = w->now_us / 1000;
+	assert_int_equal(world_rx(w, world_caller, world_request("MESSAGE", 1, "", "")), SB_C_end_forwarded);
+	const struct world_sent *m = world_expect(w, "MESSAGE", T1);
+	assert_int_equal(world_count_header(m->text, "Record-Route"), 0);
+	world_pass(w, 3000);
+	for (unsigned i = 0; i < 3; i++)
+		world_expect(w, "MESSAGE", T1);
+	m = world_expect(w, "MESSAGE", T2);
+	assert_int_equal(m->at_ms - t0, 3000);
+	assert_int_equal(world_rx(w, T2, world_answer(m->text, 180, "")), SB_C_end_consumed);
+	assert_int_equal(world_rx(w, T2, world_answer(m->text, 200, "")), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 200", world_caller);
+	assert_int_equal(world_rx(w, world_caller, world_request("MESSAGE", 1, "", "")), SB_C_end_consumed);
+	world_expect(w, "SIP/2.0 200", world_caller); /* Timer J */
+	assert_int_equal(world_rx(w, T2, world_answer(m->text, 200, "")), SB_C_drop_late);
+	world_pass(w, 32000);
+	world_quiet(w);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
+}
+
+static void silent_other_request_ends_without_408(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->trunks[0][0].trying_timer_ms = 500;
+	w->trunks[0][0].sends = 7; /* 63.5 s would be too long for a non-INVITE: half of 32 s each */
+	uint64_t t0 = w->now_us / 1000, second = 0;
+	world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
+	world_pass(w, 100000);
+	while (w->seen < w->n_sent) {
+		const struct world_sent *s = world_next(w);
+		assert_int_equal(strncmp(s->text, "OPTIONS", 7), 0);
+		if (s->to.ip[3] == 2 && !second)
+			second = s->at_ms;
+		assert_true(s->at_ms - t0 < 32000);
+	}
+	assert_int_equal(second - t0, 16000);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
+}
+
+/* P15, P18: probes carry the trunk's From and leave from its listener; the answer goes to control, once signed */
+static void probe_leaves_and_its_answer_reaches_control(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	strcpy(w->trunks[0][0].probe_from, "sip:probe@carrier.example");
+	strcpy(w->trunks[0][0].probe_user_agent, "edge/1");
+	struct sb_mail m = {.op = SB_MAIL_PROBE, .trunk = 0};
+	m.probe.id = 4242;
+	sb_core_mail(w->core, &m, w->now_us);
+	const struct world_sent *p = world_expect(w, "OPTIONS sip:192.0.2.1:5060", T1);
+	assert_non_null(strstr(world_header(p->text, "From"), "sip:probe@carrier.example"));
+	assert_string_equal(world_header(p->text, "User-Agent"), "edge/1");
+	assert_int_equal(world_rx(w, T1, world_answer(p->text, 503, "Retry-After: 9\r\n")), SB_C_end_consumed);
+	assert_int_equal(world_told(w, SB_MAIL_PROBE_RESULT, 0), 1);
+	assert_int_equal(w->told[0].probe.id, 4242);
+	assert_int_equal(w->told[0].code, 503);
+	assert_int_equal(w->told[0].probe.retry_after_s, 9);
+	struct sb_addr to = p->to;
+	assert_int_equal(sb_core_icmp(w->core, &to, p->text, 200, true, w->now_us).counter, SB_C_end_consumed);
+	world_mail(w);
+	assert_int_equal(w->told[1].kind, SB_EV_ICMP);
+	world_free(w);
+}
+
+/* R6026: nothing stray is relayed */
+static void stray_responses_are_dropped(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const char *inv = world_invite(1);
+	assert_int_equal(world_rx(w, T1, world_answer(inv, 200, "")), SB_C_drop_stray_response);
+	world_quiet(w);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(hopless_request_gets_483),
+	        cmocka_unit_test(proxy_require_gets_420_naming_every_tag),
+	        cmocka_unit_test(own_loop_gets_482_and_a_spiral_goes_on),
+	        cmocka_unit_test(stranger_gets_one_403_and_no_state),
+	        cmocka_unit_test(options_to_the_proxy_is_answered),
+	        cmocka_unit_test(unmatched_cancel_gets_481_and_ack_is_dropped),
+	        cmocka_unit_test(unroutable_number_gets_404),
+	        cmocka_unit_test(switched_off_trunks_take_no_calls),
+	        cmocka_unit_test(source_over_its_rate_is_shed_alone),
+	        cmocka_unit_test(in_dialog_requests_need_no_stored_state),
+	        cmocka_unit_test(call_between_listeners_is_double_record_routed),
+	        cmocka_unit_test(unsigned_route_gets_403),
+	        cmocka_unit_test(initial_request_routed_to_us_is_steered),
+	        cmocka_unit_test(other_request_fails_over_after_its_timeout),
+	        cmocka_unit_test(silent_other_request_ends_without_408),
+	        cmocka_unit_test(probe_leaves_and_its_answer_reaches_control),
+	        cmocka_unit_test(stray_responses_are_dropped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which trunks a call may try, and in which order. */
+#include "world.h"
+
+static struct sb_candidates steer(struct world *w, uint64_t hash, uint64_t now_ms)
+{
+	struct sb_candidates c;
+	struct sb_steer_key key = {
+	        .number = "+442079460000", .number_len = 13, .domain = "example.com", .domain_len = 11};
+	key.hash = hash;
+	key.now_ms = now_ms;
+	key.source = w->trunks[0][0].addr;
+	sb_steer(&w->snap[0], w->health, &key, &c);
+	return c;
+}
+
+/* How many of 10 000 calls have trunk first. */
+static unsigned first_share(struct world *w, unsigned trunk, uint64_t now_ms)
+{
+	unsigned n = 0;
+	for (uint64_t i = 0; i < 10000; i++)
+		n += steer(w, i * 0x9e3779b97f4a7c15ull, now_ms).list[0].trunk == trunk;
+	return n;
+}
+
+/* S4.4 */
+static void lower_priority_value_is_tried_first(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	w->members[0].priority = 9;
+	struct sb_candidates c = steer(w, 1, 0);
+	assert_int_equal(c.n, 3);
+	assert_int_equal(c.list[0].trunk, 1);
+	assert_int_equal(c.list[1].trunk, 2);
+	assert_int_equal(c.list[2].trunk, 0);
+	world_free(w);
+}
+
+static void weights_share_one_priority_and_repeat_for_a_call(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->members[0].priority = w->members[1].priority = 1;
+	w->members[0].weight = 3;
+	unsigned n = first_share(w, 0, 0);
+	assert_in_range(n, 7300, 7700);
+	assert_int_equal(steer(w, 77, 0).list[0].trunk, steer(w, 77, 5).list[0].trunk);
+	world_free(w);
+}
+
+/* P3, P4: a returning trunk gets its share of the ramp, the rest goes to the secondary, and it stays a candidate */
+static void ramping_trunk_gets_its_share(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	world_health(w, 0, SB_RAMPING, SB_ENABLED, SB_SHARE_FULL / 4);
+	assert_in_range(first_share(w, 0, 0), 2300, 2700);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(steer(w, i, 0).n, 2);
+	world_free(w);
+}
+
+/* fallback_interval: the secondary keeps new calls that long after the primary is back */
+static void fallback_interval_keeps_calls_on_the_secondary(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->group.fallback_interval_ms = 60000;
+	w->health->line[0].up_since_ms = 1000;
+	assert_int_equal(steer(w, 1, 60999).list[0].trunk, 1);
+	assert_int_equal(steer(w, 1, 61000).list[0].trunk, 0);
+	world_free(w);
+}
+
+/* P8: unknown is not dead, but proven trunks go first */
+static void unproven_trunks_come_last(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	world_health(w, 0, SB_PROBING, SB_ENABLED, 0);
+	world_health(w, 1, SB_HALF_OPEN, SB_ENABLED, 0);
+	struct sb_candidates c = steer(w, 1, 0);
+	assert_int_equal(c.list[0].trunk, 2);
+	assert_int_equal(c.list[1].trunk, 0);
+	assert_int_equal(c.list[2].trunk, 1);
+	world_free(w);
+}
+
+/* P5: every one DOWN: the least bad is tried, and never one the operator switched off */
+static void panic_picks_the_least_bad(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	for (unsigned i = 0; i < 3; i++)
+		world_health(w, i, SB_DOWN, i == 0 ? SB_DISABLED : SB_ENABLED, 0);
+	w->health->line[1].badness = 9;
+	w->health->line[2].badness = 5;
+	struct sb_candidates c = steer(w, 1, 0);
+	assert_int_equal(c.n, 1);
+	assert_int_equal(c.list[0].trunk, 2);
+	assert_int_equal(c.list[0].pick, SB_PICK_PANIC);
+	assert_int_equal(c.n_skipped, 3);
+	world_free(w);
+}
+
+static void a_trunk_in_two_groups_is_tried_once(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	uint32_t twice[2] = {0, 0};
+	w->snap[0].route_groups = twice;
+	w->route.n_groups = 2;
+	assert_int_equal(steer(w, 1, 0).n, 2);
+	world_free(w);
+}
+
+/* S4.1, S4.2 */
+static void formula_is_the_seed_formula(void **state)
+{
+	(void)state;
+	struct sb_snap_trunk t = {.trying_timer_ms = 500, .sends = 7};
+	assert_int_equal(sb_formula_ms(&t), 63500);
+	t.trying_timer_ms = 200;
+	t.sends = 4;
+	assert_int_equal(sb_formula_ms(&t), 3000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(lower_priority_value_is_tried_first),
+	        cmocka_unit_test(weights_share_one_priority_and_repeat_for_a_call),
+	        cmocka_unit_test(ramping_trunk_gets_its_share),
+	        cmocka_unit_test(fallback_interval_keeps_calls_on_the_secondary),
+	        cmocka_unit_test(unproven_trunks_come_last),
+	        cmocka_unit_test(panic_picks_the_least_bad),
+	        cmocka_unit_test(a_trunk_in_two_groups_is_tried_once),
+	        cmocka_unit_test(formula_is_the_seed_formula),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

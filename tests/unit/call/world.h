@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* world.h - a core with nothing real around it: packets go into arrays, timers into a table, time moves by hand. */
+#pragma once
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dataplane/call/core.h"
+#include "dataplane/call/steer.h"
+#include <switchback/err.h>
+
+#define WORLD_SENT_MAX 2048
+#define WORLD_TRUNKS   4
+
+struct world_sent {
+	char text[4096];
+	struct sb_addr to;
+	char from[SB_ADDR_TEXT_MAX]; /* hostport of the listener it left from */
+	uint64_t at_ms;
+};
+
+struct world {
+	struct sb_core *core;
+	struct sb_core_config cfg;
+	struct sb_snapshot snap[2]; /* [1] for reloads */
+	struct sb_snap_listener listeners[2];
+	struct sb_snap_trunk trunks[2][WORLD_TRUNKS];
+	struct sb_snap_member members[WORLD_TRUNKS];
+	struct sb_snap_group group;
+	struct sb_snap_route route;
+	uint32_t route_group;
+	struct sb_net nets[1];
+	uint16_t trunk_of_slot[SB_TRUNKS_MAX];
+	struct sb_health_table *health;
+	struct sb_counters counters;
+	struct sb_trunk_stats *stats;
+	struct sb_mailbox mail;
+	struct {
+		uint64_t at_ms;
+		uint32_t gen;
+	} timer[64];              /* by slot */
+	struct sb_mail told[256]; /* evidence, events, probe results */
+	unsigned n_told;
+	struct world_sent sent[WORLD_SENT_MAX];
+	unsigned n_sent, seen;
+	uint64_t now_us;
+	bool refuse_sends;
+};
+
+extern const char *const world_caller; /* 192.0.2.99:5070 */
+
+/* A core with one listener 192.0.2.10:5060 (and 198.51.100.10:5060), n trunks 192.0.2.(1..n):5060 in one group by
+ * priority, a = 200 ms, 4 sends, T1 500 ms; 16 slots. */
+struct world *world_new(unsigned n_trunks);
+void world_free(struct world *w);
+void world_restart(struct world *w); /* the same configuration, a new core: nothing is remembered but the fleet key */
+void world_health(struct world *w, unsigned trunk, enum sb_health_state state, enum sb_admin admin, uint32_t share);
+
+/* Hands in a datagram; returns the counter it ended in. */
+enum sb_counter world_rx(struct world *w, const char *from, const char *text);
+enum sb_counter world_rx_at(struct world *w, unsigned listener, const char *from, const char *text);
+/* Lets ms pass, firing timers at their times. */
+void world_pass(struct world *w, uint64_t ms);
+/* Timers and mail from the core, without time passing. */
+void world_mail(struct world *w);
+
+/* The next message sent that nobody has looked at; fails the test if there is none. */
+const struct world_sent *world_next(struct world *w);
+const struct world_sent *world_expect(struct world *w, const char *start, const char *to);
+void world_quiet(struct world *w); /* fails if anything was sent since the last look */
+
+/* Requests of the caller. n: makes call-id, branch and tag of their own. */
+const char *world_invite(unsigned n);
+const char *world_request(const char *method, unsigned n, const char *to_tag, const char *extra);
+/* A response to a request as a trunk would make it: Vias, From, To (tagged), Call-ID, CSeq, Record-Route copied. */
+const char *world_answer(const char *request, unsigned status, const char *extra);
+/* Value of the first header line of that name (copied into a static buffer); "" if none. */
+const char *world_header(const char *text, const char *name);
+unsigned world_count_header(const char *text, const char *name);
+unsigned world_told(const struct world *w, enum sb_mail_op op, unsigned kind);
