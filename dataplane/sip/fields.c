@@ -44,6 +44,9 @@ static void party(struct sb_reader *r, const struct sb_line *line, struct sb_spa
 		sb_reader_fail(r, 400, malformed);
 		return;
 	}
+	/* Any URI may stand there (unksm2 of RFC 4475); one that is not plainly good is for libosip2 to judge. */
+	struct sb_uri uri;
+	sip->odd |= sb_uri_read(text, addr.uri, &uri, &sip->odd) || uri.scheme == SB_SCHEME_OTHER;
 	uint32_t p = addr.end;
 	int more;
 	while ((more = sb_param_next(text, &p, end, &prm, &sip->odd)) > 0) {
@@ -79,6 +82,7 @@ static void on_call_id(struct sb_reader *r, const struct sb_line *line)
 		return;
 	sip->call_id_line = lex_span(line->off, line->end);
 	sip->call_id = v;
+	sip->odd |= v.len && (sip->text[v.off] == '@' || sip->text[v.off + v.len - 1] == '@');
 }
 
 static void on_cseq(struct sb_reader *r, const struct sb_line *line)
@@ -237,7 +241,7 @@ static void finish_route(struct sb_reader *r)
 	struct sb_route_walk walk = {.line = r->sip->route_line};
 	struct sb_route route;
 	bool bad;
-	if (r->sip->route_line && !r->sip->is_response && !sb_sip_route_next(r->sip, &walk, &route, &bad))
+	if (r->sip->route_line && !r->sip->is_response && !sb_route_step(r->sip, &walk, &route, &bad, &r->sip->odd))
 		sb_reader_fail(r, 400, "Malformed Route Header Field");
 }
 

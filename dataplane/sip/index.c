@@ -38,7 +38,7 @@ static void header(struct sb_reader *r, const struct sb_lines *lines)
 static void framing(struct sb_reader *r, const struct sb_lines *lines)
 {
 	struct sb_sip *sip = r->sip;
-	sip->odd = lines->bare_lf;
+	sip->odd |= lines->bare_lf;
 	sip->header_end = (uint16_t)(lines->end[lines->n - 1] + 1);
 	sip->body = (uint16_t)lines->body;
 	sip->first_header = (uint16_t)(lines->end[0] + 1);

@@ -23,7 +23,7 @@ static uint32_t scheme(const char *text, uint32_t at, uint32_t end, struct sb_ur
 {
 	uint32_t p = lex_run(text, at, end, LEX_TOKEN);
 	struct sb_span s = lex_span(at, p);
-	if (p == at || p == end || text[p] != ':' || !lex_is(text[at], LEX_HOST) || lex_is(text[at], LEX_DIGIT))
+	if (p == at || p == end || text[p] != ':' || (text[at] | 0x20) < 'a' || (text[at] | 0x20) > 'z')
 		return 0;
 	if (lex_span_is(text, s, "sip"))
 		uri->scheme = SB_SCHEME_SIP;
@@ -42,6 +42,7 @@ static int userinfo(const char *text, uint32_t at, uint32_t end, struct sb_uri *
 		p++;
 	if (p == at || !clean(text, at, end, LEX_USER | LEX_PARAM, odd))
 		return SB_E_INVAL;
+	*odd |= text[end - 1] == ':'; /* an empty password */
 	uri->user = lex_span(at, p);
 	return 0;
 }
@@ -85,6 +86,7 @@ static int hostport(const char *text, uint32_t *at, uint32_t end, struct sb_uri 
 		uri->port = (uint16_t)port;
 	}
 	*at = p;
+	*odd |= uri->host.len == 1;
 	return p == end || text[p] == ';' || text[p] == '?' ? 0 : SB_E_INVAL;
 }
 
@@ -94,6 +96,7 @@ static int tail(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri,
 	const char *q = memchr(text + at, '?', end - at);
 	uint32_t stop = q ? (uint32_t)(q - text) : end;
 	uri->params = lex_span(at, stop);
+	*odd |= q != NULL;
 	if (!clean(text, at, end, LEX_PARAM | LEX_USER, odd))
 		return SB_E_INVAL;
 	uri->lr = stop > at && sb_uri_param(text, uri->params, "lr").off;

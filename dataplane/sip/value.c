@@ -8,10 +8,11 @@
 static uint32_t plain_value_end(const char *text, uint32_t at, uint32_t end, bool *odd)
 {
 	uint32_t p = lex_run(text, at, end, LEX_TOKEN);
-	if (p == end || text[p] == ';' || text[p] == ',' || lex_is(text[p], LEX_LWS))
+	if (p > at && (p == end || text[p] == ';' || text[p] == ',' || lex_is(text[p], LEX_LWS)))
 		return p;
+	*odd |= p == at;
 	while (p < end && lex_is(text[p], LEX_VIS) && !strchr(";,\"<>", text[p])) {
-		*odd |= !lex_is(text[p], LEX_TOKEN | LEX_PARAM);
+		*odd |= !lex_is(text[p], LEX_TOKEN) && !strchr("[]:", text[p]);
 		p++;
 	}
 	return p;
