@@ -125,9 +125,9 @@ static void check_twice(struct sb_check *c, struct matches *m, const struct sb_r
 	m->used += strlen(text) + 1;
 	uint32_t first = sb_names_put(&m->seen, text, i);
 	if (first != SB_NAME_NONE)
-		sb_mistake(c->m, r->at.key[r->kind],
-		        "routes[%u].%s: routes[%u] matches the same, allowed: one route for each %s", i, names[r->kind],
-		        first, r->kind == SB_ROUTE_DEFAULT ? "file" : names[r->kind]);
+		sb_mistake(c->m, r->at.key[r->kind], "routes[%u].%s: routes[%u] matches the same, allowed: one %s%s", i,
+		        names[r->kind], first, r->kind == SB_ROUTE_DEFAULT ? "default route" : "route for each ",
+		        r->kind == SB_ROUTE_DEFAULT ? "" : names[r->kind]);
 }
 
 int sb_check_routes(struct sb_check *c)

@@ -330,11 +330,11 @@ static bool read_value(struct sb_reading *r, const struct sb_key *k, yaml_node_t
 	}
 }
 
-/* libyaml gives bytes it cannot decode an offset and no line. */
+/* libyaml gives bytes it cannot decode an offset and no line; without memory it often says nothing at all. */
 static void syntax_mistake(struct sb_reading *r, const yaml_parser_t *p, const char *text, size_t len)
 {
 	uint32_t line = (uint32_t)p->problem_mark.line + 1;
-	if (p->error == YAML_MEMORY_ERROR) {
+	if (p->error == YAML_MEMORY_ERROR || !p->problem) {
 		r->m->nomem = true;
 		return;
 	}
@@ -347,8 +347,8 @@ static void syntax_mistake(struct sb_reading *r, const yaml_parser_t *p, const c
 		sb_mistake(r->m, line, "YAML syntax: %s %s that began in line %zu", p->problem, p->context,
 		        p->context_mark.line + 1);
 	else
-		sb_mistake(r->m, line, "YAML syntax: %s%s%s", p->problem ? p->problem : "cannot be read",
-		        p->context ? " " : "", p->context ? p->context : "");
+		sb_mistake(r->m, line, "YAML syntax: %s%s%s", p->problem, p->context ? " " : "",
+		        p->context ? p->context : "");
 }
 
 /* A second document in one file would be lost silently. */
