@@ -79,10 +79,11 @@ class Endpoint:
 
 
 class Trunk(Endpoint):
-    """A trunk that answers OPTIONS probes with `alive` (0: not at all) and leaves everything else to the test."""
+    """A trunk that answers OPTIONS probes with `alive` (0: not at all; `flap`: every other one) and leaves everything else
+    to the test."""
 
     def __init__(self, host, alive=200, answer=None, **where):
-        self.alive = alive
+        self.alive, self.flap = alive, False
         self.probes = 0
         self._more = answer
         super().__init__(host, answer=self._dispatch, **where)
@@ -90,8 +91,8 @@ class Trunk(Endpoint):
     def _dispatch(self, _, message):
         if message.method == "OPTIONS":
             self.probes += 1
-            if self.alive:
-                self.reply(message, self.alive)
+            if self.alive or self.flap and self.probes % 2:
+                self.reply(message, self.alive or 200)
             return True
         return bool(self._more and self._more(self, message))
 

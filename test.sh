@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Installs what is missing, builds, runs every test. The last line is "N passed, N failed"; the exit status is 0 if none failed.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+. packaging/prepare.sh
+
+usage() {
+	cat <<'USAGE'
+usage: sudo ./test.sh [--quick]
+
+Installs missing packages, builds build/release and build/asan (AddressSanitizer, UndefinedBehaviorSanitizer), and runs
+  unit tests, simulator and corpora in both builds, the checks of layers, lengths and format,
+  and the end-to-end tests (sipp in network namespaces) on both builds.
+  --quick  the release build alone
+USAGE
+}
+
+quick=no
+for option in "$@"; do
+	case $option in
+	--quick) quick=yes ;;
+	-h | --help) usage; exit 0 ;;
+	*) echo "test.sh: unknown option $option" >&2; usage >&2; exit 64 ;;
+	esac
+done
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || { echo "test.sh: network namespaces need root" >&2; exit 77; }
+	as_root=(sudo)
+fi
+
+passed=0
+failed=0
+say() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
+# count PASSED FAILED
+count() {
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+}
+finish() {
+	echo
+	echo "$SECONDS s in all"
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
+
+# What takes part counts each of its tests; a step that breaks down before it can count is one failure.
+unit() {
+	local out ok bad
+	out=$(meson test -C "$1" --no-rebuild --print-errorlogs --timeout-multiplier "$2" 2>&1)
+	grep -vE '^(ninja|\[|Full log)' <<<"$out" | grep -vE ' OK +[0-9.]+s' | grep -v '^$'
+	ok=$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' <<<"$out")
+	bad=$(awk '/^(Fail|Timeout|Unexpected Pass):/ {n += $NF} END {print n + 0}' <<<"$out")
+	[ -n "$ok" ] || { ok=0 bad=1; echo "$out" | tail -n 20; }
+	count "$ok" "$bad"
+}
+
+end_to_end() {
+	local out line
+	out=$(mktemp)
+	"${as_root[@]}" tests/sipp/run --build "$@" 2>&1 | tee "$out"
+	line=$(tail -n 1 "$out")
+	rm -f "$out"
+	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+	else
+		count 0 1
+	fi
+}
+
+say "packages"
+packaging/deps.sh build run test || { count 0 1; finish; }
+"${as_root[@]}" bash -c '. packaging/prepare.sh && prepare_kernel'
+
+say "build/release"
+prepare_build build/release --buildtype=release || { count 0 1; finish; }
+if [ $quick = no ]; then
+	say "build/asan"
+	prepare_build build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Djemalloc=false ||
+		{ count 0 1; finish; }
+fi
+
+say "unit tests, release"
+unit build/release 2
+if [ $quick = no ]; then
+	say "unit tests, sanitized"
+	unit build/asan 5
+fi
+
+say "checks"
+for check in tests/check-*.sh; do
+	[ -e "$check" ] || continue
+	if out=$("$check" build/release 2>&1); then
+		echo "ok   $check"
+		count 1 0
+	else
+		echo "FAIL $check"
+		echo "$out"
+		count 0 1
+	fi
+done
+
+say "end to end, release"
+end_to_end build/release
+if [ $quick = no ]; then
+	say "end to end, sanitized"
+	end_to_end build/asan --sanitized
+fi
+finish

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Calls in number. None of these depends on how fast the machine is beyond 1 000 calls a second."""
+import json
+import re
+
+from harness.case import test
+
+
+@test(capture=False, sanitized=False)
+def thousand_calls_a_second_for_30_s(t):
+    """No call fails, nothing is sent twice, and the counters' identity holds (checked after every test)."""
+    t.start(limits={"transactions": 200000})
+    t.meet("caller", "t1")
+    t.sipp_trunk("t1")
+    t.sipp_caller(calls=30000, rate=1000).wait(90).all_good(30000, retransmissions=0)
+    counters = t.daemon.counters()
+    assert counters["calls_answered"] == 30000 and counters["retransmissions_out"] == 0, counters
+
+
+@test(capture=False)
+def primary_dies_under_load_and_no_call_fails(t):
+    """P1 P2 S1.6: the primary's process is killed at 100 calls a second: calls go on through the secondary and come back."""
+    settings = t.config(trunks=("t1", "t2"))
+    for one in settings["trunks"]:
+        one.update({"probe": {"interval": "200ms", "timeout": "150ms", "failures": 2, "successes": 2, "min": "100ms", "max": "300ms"},
+                    "traffic": {"failures": 3, "window": 8}, "ramp": "1s"})
+    t.start(settings)
+    first = t.sipp_trunk("t1")
+    t.sipp_trunk("t2")
+    t.daemon.wait_trunk("t1", "UP")
+    t.daemon.wait_trunk("t2", "UP")
+    # Calls have no hold, so that what dies with the primary is its calls in set-up; those in the air may be lost with it.
+    caller = t.sipp_caller(calls=800, rate=100)
+    t.daemon.wait_counter("calls", 200, timeout=20)
+    first.stop()
+    t.daemon.wait_trunk("t1", "DOWN")
+    t.daemon.wait_counter("calls", 400, timeout=20)
+    t.sipp_trunk("t1")
+    t.daemon.wait_trunk("t1", "UP", timeout=15)
+    caller.wait(40)
+    figures = caller.figures()
+    assert figures["failed"] <= 2 and figures["successful"] >= 798, (figures, caller.complaint())
+    assert t.daemon.counter("failovers") >= 1
+    back = t.daemon.trunks()["t1"]["calls"]
+    assert back > 250, t.daemon.trunks()
+
+
+def heap_figures(daemon):
+    """Every number of `memory`, by its path."""
+    found = {}
+
+    def walk(path, value):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{path}.{key}", inner)
+        elif isinstance(value, list):
+            for number, inner in enumerate(value):
+                walk(f"{path}[{number}]", inner)
+        elif isinstance(value, (int, float)):
+            found[path] = value
+
+    walk("", daemon.call("memory"))
+    return found
+
+
+@test(capture=False, slow=True, sanitized=False)
+def memory_stands_still_for_ten_minutes(t):
+    """1 000 calls a second for 10 minutes: no figure of memory grows after the first minute. Prints them."""
+    t.start(limits={"transactions": 200000})
+    t.meet("caller", "t1")
+    t.sipp_trunk("t1")
+    caller = t.sipp_caller(calls=600000, rate=1000)
+    t.daemon.wait_counter("calls", 60000, timeout=120)
+    early = heap_figures(t.daemon)
+    t.daemon.wait_counter("calls", 595000, timeout=700)
+    late = heap_figures(t.daemon)
+    print(json.dumps({path: [early.get(path), late[path]] for path in late if early.get(path) != late[path]}, indent=1))
+    caller.wait(60).all_good(600000, retransmissions=0)
+    held = [path for path in late if re.search(r"allocated|active|resident|osip|peak", path) and early.get(path)]
+    grown = {path: (early[path], late[path]) for path in held if late[path] > early[path] * 1.02 + 65536}
+    assert not grown, grown

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the operator does: starts, checks, reloads, asks."""
+import json
+import re
+import subprocess
+
+from harness.case import test
+from harness.daemon import Refused
+from harness.endpoint import answering
+
+
+def run_daemon(t, *arguments):
+    """switchbackd to its end: (exit status, what it said)."""
+    daemon = t.new_daemon(t.config())
+    process = daemon.spawn(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output, _ = process.communicate(timeout=20)
+    return process.returncode, output
+
+
+@test(capture=False)
+def check_names_file_line_and_key(t):
+    """P7: --check lists each mistake as file:line: key: what is wrong and exits 78; a good file exits 0."""
+    bad = t.directory / "bad.yaml"
+    good = json.dumps(t.config(), indent=1).splitlines()
+    line = next(n for n, text in enumerate(good) if '"trying_timer"' in text)
+    good_file = t.directory / "good.yaml"
+    good_file.write_text("\n".join(good) + "\n", encoding="utf-8")
+    good[line] = good[line].replace("200ms", "200 parsecs")
+    good.insert(line + 1, '   "colour": "green",')
+    bad.write_text("\n".join(good) + "\n", encoding="utf-8")
+    status, output = run_daemon(t, "-c", str(bad), "--check")
+    assert status == 78, (status, output)
+    assert re.search(rf"bad\.yaml:{line + 1}: .*trying_timer", output) and re.search(rf"bad\.yaml:{line + 2}: .*colour", output), \
+        output
+    status, output = run_daemon(t, "-c", str(good_file), "--check")
+    assert status == 0, (status, output)
+    status, output = run_daemon(t, "-c", str(t.directory / "absent.yaml"), "--check")
+    assert status in (66, 74, 78) and "absent.yaml" in output, (status, output)
+    status, output = run_daemon(t, "--no-such-option")
+    assert status == 64, (status, output)
+
+
+@test(capture=False)
+def missing_port_is_a_clear_error(t):
+    """A device that is not there: one line that names it, an exit status of its own, no hang."""
+    settings = t.config()
+    settings["ports"][0]["device"] = f"{t.driver}0,iface=nowhere0"
+    daemon = t.new_daemon(settings)
+    daemon.write()
+    (daemon.directory / "state").mkdir()
+    status, output = run_daemon(t, "-c", str(daemon.file))
+    assert 64 <= status <= 78, (status, output)
+    assert "nowhere0" in output and "edge" in output, output
+
+
+@test(capture=False)
+def reload_under_load_fails_no_call(t):
+    """P7: 200 calls a second, five reloads meanwhile, every call comes through."""
+    settings = t.config()
+    t.start(settings)
+    t.sipp_trunk("t1")
+    rate, seconds = (50, 6) if t.sanitized else (200, 8)
+    caller = t.sipp_caller(calls=rate * seconds, rate=rate, hold=100)
+    for number in range(5):
+        t.daemon.wait_counter("calls", (number + 1) * rate * seconds // 7, timeout=20)
+        for one in settings["trunks"]:
+            one["trying_timer"] = f"{300 + number}ms"
+        t.daemon.reload(settings)
+    caller.wait(60).all_good(rate * seconds, retransmissions=rate if t.sanitized else 0)
+    assert len(t.daemon.events.find("reload")) >= 5
+    t.daemon.events.wait(lambda: t.daemon.counter("calls_answered") == rate * seconds, 5, "all calls answered")
+
+
+@test()
+def changed_timers_are_for_later_calls(t):
+    """S4.3: an INVITE in flight keeps the trying timer it began with; one after the reload has the new."""
+    settings = t.config(trunks=("t1", "t2"))
+    t.start(settings)
+    t.meet("caller", "t1", "t2")
+    t1 = t.trunk("t1", alive=0)
+    t.trunk("t2", answer=answering())
+    caller = t.endpoint("caller")
+    old = t.call(caller).send("INVITE")
+    t1.expect("INVITE", call_id=old.call_id)
+    settings["trunks"][0].update({"trying_timer": "20ms", "invite_retries": 1})
+    t.daemon.reload(settings)
+    new = t.call(caller).send("INVITE")
+    new.final(200)
+    old.final(200)
+    for call, wanted in ((old, 3.0), (new, 0.06)):
+        first = t.capture.sip("INVITE", destination=t.address("t1"), call_id=call.call_id)[0].time
+        second = t.capture.sip("INVITE", destination=t.address("t2"), call_id=call.call_id)[0].time
+        assert abs(second - first - wanted) < 0.02, (wanted, second - first)
+
+
+@test()
+def refused_reload_keeps_what_runs(t):
+    """P7: a bad file is refused with file:line: key, over the socket and by switchbackctl; calls go on as before."""
+    t.start()
+    t.trunk("t1", answer=answering())
+    good = t.daemon.settings
+    bad = json.loads(json.dumps(good))
+    bad["trunks"][0]["address"] = "not an address"
+    bad["groups"][0]["members"][0]["trunk"] = "nobody"
+    try:
+        t.daemon.reload(bad)
+        raise AssertionError("a bad file was taken")
+    except Refused as error:
+        text = str(error)
+        assert re.search(r"switchback\.yaml:\d+: .*address", text) and re.search(r"switchback\.yaml:\d+: .*nobody", text), text
+    done = t.daemon.ctl("reload")
+    assert done.returncode != 0 and re.search(r"switchback\.yaml:\d+: ", done.stdout + done.stderr), done
+    t.call().send("INVITE").final(200)
+    t.daemon.reload(good)
+
+
+@test()
+def trunks_come_and_go_by_reload(t):
+    """P20: a trunk removed takes no calls, one added does; the others keep their state."""
+    settings = t.config()
+    t.start(settings)
+    for name in ("t1", "t2", "t3"):
+        t.trunk(name, answer=answering())
+    caller = t.endpoint("caller")
+    for members in (("t2",), ("t3", "t1"), ("t1",)):
+        changed = t.config(trunks=members)
+        t.daemon.reload(changed)
+        call = t.call(caller).send("INVITE")
+        call.final(200)
+        assert t.capture.sip("INVITE", destination=t.address(members[0]), call_id=call.call_id), members
+        assert set(t.daemon.trunks()) == set(members)
+
+
+@test()
+def explain_tells_route_candidates_and_worst_case(t):
+    """S4.5 P22: the matched route, each candidate with its health, its formula and the running total."""
+    settings = t.config(routes=[{"prefix": "+4420", "groups": ["all"]}, {"default": True, "groups": ["all"]}])
+    del settings["trunks"][0]["trying_timer"], settings["trunks"][0]["invite_retries"]
+    t.start(settings)
+    assert t.daemon.ctl("trunk", "t3", "disable").returncode == 0
+    done = t.daemon.ctl("explain", "+442079460000")
+    text = done.stdout
+    assert done.returncode == 0, done
+    for wanted in ("+4420", "t1", "t2", "t3", "UP", "63.5", "3"):
+        assert wanted in text, f"{wanted!r} is missing in:\n{text}"
+    assert re.search(r"66\.5|98\.5|95\.5", text), f"no running total in:\n{text}"
+    assert "disabled" in text.lower(), text
+    json.loads(t.daemon.ctl("--json", "explain", "+442079460000").stdout)
+
+
+@test()
+def every_command_answers_in_both_forms(t):
+    """P22: status, trunks, routes, stats, events, memory, version: text for people, JSON for programs."""
+    t.start()
+    t.trunk("t2", answer=answering())
+    t.call().send("INVITE").final(200)
+    t.daemon.wait_event("failover")
+    wanted = {"status": (), "trunks": ("t1", "t2", "t3", "UP"), "routes": ("all",), "stats": ("rx_frames", "end_forwarded"),
+              "events": ("failover", "t1", "t2"), "memory": (), "version": ("0.",)}
+    for command, words in wanted.items():
+        done = t.daemon.ctl(command)
+        assert done.returncode == 0 and done.stdout.strip(), (command, done)
+        for word in words:
+            assert word in done.stdout, f"{command}: no {word} in:\n{done.stdout}"
+        json.loads(t.daemon.ctl("--json", command).stdout.splitlines()[0] if command == "events" else
+                   t.daemon.ctl("--json", command).stdout)
+    memory = t.daemon.ctl("memory").stdout.lower()
+    for word in ("jemalloc" if not t.sanitized else "heap", "osip", "pool"):
+        assert word in memory, f"no {word} in:\n{memory}"
+    assert t.daemon.ctl("no-such-command").returncode == 64
+    assert t.daemon.ctl("trunk").returncode == 64
+
+
+@test(capture=False)
+def stop_is_quick_and_clean_under_load(t):
+    """SIGTERM while calls run: exit status 0 within seconds, the control socket gone."""
+    t.start()
+    t.sipp_trunk("t1")
+    t.sipp_caller(calls=2000, rate=100)
+    t.daemon.wait_counter("calls", 50)
+    assert t.daemon.stop() == 0
+    assert not (t.directory / "control.sock").exists()
