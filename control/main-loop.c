@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* main-loop.c - the control thread's loop: one tick a millisecond, and whatever is readable in between. */
+#include "control/main.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define TICK_BUDGET      65536 /* mails and timers of each worker in one tick */
+#define EXCEPTIONS_BURST 512
+#define TAP_BURST        64
+#define FRAME_MAX        10240
+#define MANAGE_BURST     64
+#define REFRESH_MS       5000
+#define REFRESH_N        64
+
+static void frame_to_tap(void *ctx, uint32_t port, const void *data, uint32_t len)
+{
+	struct sb_daemon *d = ctx;
+	if (port >= d->n_taps || sb_tap_write(&d->tap[port], data, len))
+		d->tap_lost++;
+}
+
+static void datagram_to_kernel(
+        void *ctx, const struct sb_addr *from, const struct sb_addr *to, const void *data, uint32_t len)
+{
+	struct sb_daemon *d = ctx;
+	sb_ksock_send(d->ksock, from, to, data, len); /* what is refused comes back as an error */
+}
+
+static void taps(struct sb_daemon *d)
+{
+	static uint8_t frame[FRAME_MAX];
+	for (uint32_t p = 0; p < d->n_taps; p++) {
+		for (unsigned n = 0; n < TAP_BURST; n++) {
+			int len = sb_tap_read(&d->tap[p], frame, sizeof frame);
+			if (len <= 0)
+				break;
+			if (!sb_dataplane_inject(d->dp, p, frame, (uint32_t)len))
+				d->tap_lost++;
+		}
+	}
+}
+
+/* The kernel's word that a datagram of ours did not arrive is as good as an ICMP error seen by a worker: its quote is
+ * our own signed branch. The worker is named in the cookie; it is not worth decoding here, all of them are told. */
+void sb_daemon_ksock_error(void *ctx, const struct sb_ksock_error *e)
+{
+	struct sb_daemon *d = ctx;
+	struct sb_mail m = {.op = SB_MAIL_ICMP};
+	const char *branch = e->len ? memmem(e->payload, e->len, "z9hG4bK", 7) : NULL;
+	size_t left = branch ? (size_t)((const char *)e->payload + e->len - branch) : 0;
+	if (e->err == EMSGSIZE || left < sizeof m.icmp.branch)
+		return;
+	memcpy(m.icmp.branch, branch, sizeof m.icmp.branch - 1);
+	for (uint32_t w = 0; w < d->config->n_workers; w++)
+		sb_ring_put(&sb_dataplane_mail(d->dp, w)->down, &m); /* full: the leg's own timer decides */
+}
+
+static void signals(struct sb_daemon *d)
+{
+	struct signalfd_siginfo si;
+	while (read(d->signal_fd, &si, sizeof si) == (ssize_t)sizeof si) {
+		if (si.ssi_signo == SIGHUP) {
+			struct sb_config_errors errors = {0};
+			sd_notify(0, "RELOADING=1");
+			int err = sb_daemon_reload(d, &errors);
+			sb_manage_reloaded(d->manage, err, errors.n ? errors.line[0] : "");
+			for (uint32_t i = 0; i < errors.n; i++)
+				sb_log(SB_LOG_ERROR, "reload refused", "why", errors.line[i], NULL);
+			sb_config_errors_free(&errors);
+			sd_notify(0, "READY=1");
+		} else {
+			d->stop = true;
+		}
+	}
+}
+
+static void tick(struct sb_daemon *d)
+{
+	const struct sb_exception_ops ops = {frame_to_tap, datagram_to_kernel, d};
+	uint64_t now = sb_daemon_now_ms();
+	sb_engine_tick(d->engine, now, TICK_BUDGET);
+	sb_dataplane_exceptions(d->dp, &ops, EXCEPTIONS_BURST);
+	sb_ksock_poll(d->ksock);
+	sb_daemon_fib_tick(d, now);
+	if (d->n_retired)
+		sb_daemon_retire(d);
+	if (now >= d->refresh_due_ms) {
+		sb_netlink_refresh(d->netlink, REFRESH_N);
+		d->refresh_due_ms = now + REFRESH_MS;
+	}
+}
+
+int sb_daemon_loop(struct sb_daemon *d)
+{
+	struct epoll_event ev[16];
+	while (!d->stop) {
+		int n = epoll_wait(d->epoll_fd, ev, 16, 1000);
+		if (n < 0 && errno != EINTR) {
+			sb_log(SB_LOG_ERROR, "epoll failed", "why", strerror(errno), NULL);
+			return 71; /* EX_OSERR */
+		}
+		for (int i = 0; i < n; i++) {
+			uint64_t expired;
+			if (ev[i].data.fd == d->timer_fd && read(d->timer_fd, &expired, sizeof expired) < 0)
+				continue;
+			if (ev[i].data.fd == d->signal_fd)
+				signals(d);
+		}
+		taps(d);
+		tick(d);
+		sb_manage_poll(d->manage, MANAGE_BURST);
+	}
+	sd_notify(0, "STOPPING=1");
+	sb_log(SB_LOG_INFO, "stopping", NULL);
+	return 0;
+}

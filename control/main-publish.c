@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* main-publish.c - swaps snapshots and fibs under running workers, and frees the old ones when nobody uses them (P7).
+ */
+#include "control/main.h"
+
+#define FIB_SETTLE_MS 2 /* neighbours often change in company */
+
+static bool referenced(const struct sb_snapshot *s)
+{
+	for (unsigned i = 0; i < SB_WORKERS_MAX; i++)
+		if (atomic_load_explicit(&((struct sb_snapshot *)(uintptr_t)s)->refs[i].n, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static bool may_free(struct sb_daemon *d, const struct sb_retired *r)
+{
+	return sb_dataplane_quiescent(d->dp, r->token) && !(r->snapshot && referenced(r->snapshot));
+}
+
+void sb_daemon_retire(struct sb_daemon *d)
+{
+	for (uint32_t i = 0; i < d->n_retired;) {
+		struct sb_retired *r = &d->retired[i];
+		if (!may_free(d, r)) {
+			i++;
+			continue;
+		}
+		if (r->snapshot)
+			sb_snapshot_free(r->snapshot);
+		sb_fib_free(r->fib);
+		*r = d->retired[--d->n_retired];
+	}
+}
+
+int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next)
+{
+	if (d->n_retired == SB_RETIRED_MAX)
+		return SB_E_FULL;
+	struct sb_snapshot *old = d->snapshot;
+	struct sb_config *old_config = d->config;
+	uint64_t now = sb_daemon_now_ms();
+
+	next->snapshot->generation = ++d->snapshot_generation;
+	d->snapshot = next->snapshot;
+	next->snapshot = NULL;
+	d->config = next;
+	uint64_t token = sb_dataplane_snapshot(d->dp, d->snapshot);
+	sb_engine_config(d->engine, d->snapshot, next->policy, now);
+	if (old)
+		d->retired[d->n_retired++] = (struct sb_retired){.snapshot = old, .token = token};
+	if (old_config != next)
+		sb_config_free(old_config);
+	return 0;
+}
+
+static void tell_reload(struct sb_daemon *d, int err, const struct sb_config_errors *errors)
+{
+	struct sb_event_record rec = {.kind = "reload"};
+	if (err)
+		snprintf(rec.detail, sizeof rec.detail, "refused, generation %llu stays: %s",
+		        (unsigned long long)d->snapshot_generation, errors->n ? errors->line[0] : sb_err_text(err));
+	else
+		snprintf(rec.detail, sizeof rec.detail, "generation %llu", (unsigned long long)d->snapshot_generation);
+	sb_events_add(d->events, &rec);
+}
+
+int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors)
+{
+	struct sb_config *next = NULL;
+	int err = sb_config_load(d->config->file, NULL, 0, d->slots, &next, errors);
+	if (err == 0)
+		err = sb_config_reloadable(d->config, next, errors);
+	if (err == 0)
+		err = sb_daemon_publish(d, next);
+	if (err) {
+		sb_config_free(next);
+		d->reloads_failed++;
+	} else {
+		d->reloads++;
+	}
+	tell_reload(d, err, errors);
+	return err;
+}
+
+static void publish_fib(struct sb_daemon *d)
+{
+	struct sb_fib *fib;
+	if (sb_netlink_build(d->netlink, d->fib_generation + 1, &fib))
+		return; /* a dump is under way; poll tells when it is whole */
+	d->fib_generation++;
+	uint64_t token = sb_dataplane_fib(d->dp, fib);
+	d->retired[d->n_retired++] = (struct sb_retired){.fib = d->fib, .token = token};
+	d->fib = fib;
+}
+
+void sb_daemon_fib_tick(struct sb_daemon *d, uint64_t now_ms)
+{
+	if (sb_netlink_poll(d->netlink) && d->fib_due_ms == 0)
+		d->fib_due_ms = now_ms + FIB_SETTLE_MS;
+	if (d->fib_due_ms == 0 || now_ms < d->fib_due_ms || d->n_retired >= SB_RETIRED_MAX)
+		return;
+	d->fib_due_ms = 0;
+	publish_fib(d);
+}

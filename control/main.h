@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* main.h - the daemon: the one place that knows both planes and wires them.
+ * Owner: the control thread. Lifetime: the process's. */
+#pragma once
+#include "control/config/config.h"
+#include "control/engine.h"
+#include "control/events.h"
+#include "control/kernel/fib_build.h"
+#include "control/kernel/ksock.h"
+#include "control/kernel/netlink.h"
+#include "control/kernel/tap.h"
+#include "control/log.h"
+#include "control/manage/manage.h"
+#include "control/manage/opstate.h"
+#include "dataplane/net/dataplane.h"
+
+#define SB_RETIRED_MAX 64 /* replaced snapshots that calls in flight still use; beyond that a reload is refused */
+
+/* Replaced, to be freed once no worker and no transaction can be using it. */
+struct sb_retired {
+	struct sb_snapshot *snapshot; /* one of the two */
+	struct sb_fib *fib;
+	uint64_t token; /* of the data plane's quiescence */
+};
+
+struct sb_daemon {
+	struct sb_config *config;     /* as loaded last */
+	struct sb_snapshot *snapshot; /* published */
+	struct sb_fib *fib;           /* published */
+	struct sb_slots *slots;
+	struct sb_health_table *health;
+	struct sb_events *events;
+	struct sb_opstate *opstate;
+	struct sb_dataplane *dp;
+	struct sb_engine *engine;
+	struct sb_netlink *netlink;
+	struct sb_ksock *ksock;
+	struct sb_manage *manage;
+	struct sb_tap tap[SB_PORTS_MAX];
+	uint32_t n_taps;
+	struct sb_retired retired[SB_RETIRED_MAX];
+	uint32_t n_retired;
+	uint64_t snapshot_generation, fib_generation;
+	uint64_t fib_due_ms; /* a changed mirror waits until then for more; 0: unchanged */
+	uint64_t refresh_due_ms, started_ms;
+	uint64_t reloads, reloads_failed;
+	int epoll_fd, timer_fd, signal_fd;
+	uint32_t next_icmp_worker;
+	uint64_t tap_lost; /* frames that the TAP or the port did not take */
+	bool stop;
+};
+
+/* main-start.c: everything up, in order; 0 or an exit code, having said why. fini undoes what was done, in reverse. */
+int sb_daemon_start(struct sb_daemon *d);
+void sb_daemon_fini(struct sb_daemon *d);
+
+/* main-publish.c */
+/* Takes the config over and gives its snapshot to the workers. */
+int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next);
+/* Reads the file again. The errors say why the daemon keeps what it had. */
+int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors);
+void sb_daemon_fib_tick(struct sb_daemon *d, uint64_t now_ms);
+void sb_daemon_retire(struct sb_daemon *d); /* frees what nobody uses any more */
+
+/* main-loop.c */
+int sb_daemon_loop(struct sb_daemon *d);
+void sb_daemon_ksock_error(void *ctx, const struct sb_ksock_error *e);
+
+/* main-view.c: what the control socket may see and do */
+int sb_daemon_manage(struct sb_daemon *d, char why[256]);
+
+static inline uint64_t sb_daemon_now_ms(void)
+{
+	return sb_dataplane_now_us() / 1000;
+}
