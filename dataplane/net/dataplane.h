@@ -42,7 +42,7 @@ uint64_t sb_dataplane_fib(struct sb_dataplane *dp, const struct sb_fib *f);
 bool sb_dataplane_quiescent(struct sb_dataplane *dp, uint64_t token);
 
 struct sb_mailbox *sb_dataplane_mail(struct sb_dataplane *dp, uint32_t worker);
-const struct sb_counters *sb_dataplane_counters(const struct sb_dataplane *dp, uint32_t worker);
+const struct sb_counters *sb_dataplane_counters(const struct sb_dataplane *dp, uint32_t worker); /* worker n_workers: control's own */
 const struct sb_trunk_stats *sb_dataplane_trunk_stats(const struct sb_dataplane *dp, uint32_t worker); /* by health slot */
 const struct sb_core_usage *sb_dataplane_usage(const struct sb_dataplane *dp, uint32_t worker);
 void sb_dataplane_port_mac(const struct sb_dataplane *dp, uint32_t port, uint8_t mac[6]);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* worker.c - the loop of one polling thread: take, classify, act, send, and say that nothing old is in use any more. */
+#include "dataplane/net/net.h"
+#include "dataplane/sip/osip.h"
+#include <rte_prefetch.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define IDLE_LOOPS    200 /* without work, before a CPU that others need is let go */
+#define IDLE_SLEEP_NS 50000
+#define FRAGS_LOOK_US 100000
+
+/* The snapshot and the fib of this loop. */
+static void look_up(struct sb_worker *w)
+{
+	const struct sb_view *v = atomic_load_explicit(&w->dp->view, memory_order_acquire);
+	w->fib = atomic_load_explicit(&w->dp->fib, memory_order_acquire);
+	if (v != w->view) {
+		w->view = v;
+		sb_core_snapshot(w->core, v->snapshot);
+	}
+	w->now_us = sb_clock_now(&w->clock);
+}
+
+static uint32_t take_port(struct sb_worker *w, uint16_t port)
+{
+	struct rte_mbuf *m[SB_BURST];
+	uint32_t n = rte_eth_rx_burst(w->dp->port[port].id, (uint16_t)w->index, m, SB_BURST);
+	if (!n)
+		return 0;
+	sb_count_add(&w->counters, SB_C_rx_frames, n);
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (uint32_t i = 0; i < n; i++) {
+		struct sb_net_pkt *np = sb_pkt_received(w, m[i]);
+		if (!np) {
+			sb_count(&w->counters, SB_C_drop_no_buffer);
+			continue;
+		}
+		np->port = port;
+		sb_classify(w, np);
+	}
+	sb_act_all(w);
+	return n;
+}
+
+static uint32_t take_ports(struct sb_worker *w)
+{
+	uint32_t n = 0;
+	for (uint16_t port = 0; port < w->dp->cfg.n_ports; port++) {
+		if (w->index < w->dp->port[port].n_queues)
+			n += take_port(w, port);
+	}
+	return n;
+}
+
+/* What other workers received and this one owns. */
+static uint32_t take_handed(struct sb_worker *w)
+{
+	w->n_act = rte_ring_sc_dequeue_burst(w->in, (void **)w->act, SB_BURST, NULL);
+	uint32_t n = w->n_act;
+	for (uint32_t i = 0; i < n; i++) {
+		if (w->act[i]->kind == SB_NET_SIP)
+			sb_core_prefetch(w->core, &w->act[i]->sip, (enum sb_read)w->act[i]->read);
+	}
+	sb_act_all(w);
+	return n;
+}
+
+/* Frames for queues of this worker, from others without one and from control. */
+static uint32_t take_tx(struct sb_worker *w)
+{
+	struct rte_mbuf *m[SB_BURST];
+	uint32_t n = rte_ring_sc_dequeue_burst(w->tx_in, (void **)m, SB_BURST, NULL);
+	for (uint32_t i = 0; i < n; i++)
+		sb_tx_put(w, m[i]->port, m[i]);
+	return n;
+}
+
+static uint32_t take_mail(struct sb_worker *w)
+{
+	struct sb_mail mail;
+	uint32_t n = 0;
+	for (; n < SB_MAIL_BURST && sb_ring_take(&w->mail.down, &mail); n++)
+		sb_core_mail(w->core, &mail, w->now_us);
+	return n;
+}
+
+static void expire_fragments(struct sb_worker *w)
+{
+	if (w->now_us - w->frags_looked_us < FRAGS_LOOK_US)
+		return;
+	w->frags_looked_us = w->now_us;
+	sb_count_add(&w->counters, SB_C_fragments_expired, sb_frag_expire(&w->frags, w->now_us));
+}
+
+/* Polling goes on for ever, but not at the cost of a thread that shares the CPU. */
+static void rest(struct sb_worker *w, uint32_t work)
+{
+	static const struct timespec nap = {.tv_nsec = IDLE_SLEEP_NS};
+	w->idle = work ? 0 : w->idle + 1;
+	if (w->shares_cpu && w->idle > IDLE_LOOPS)
+		nanosleep(&nap, NULL);
+	else if (w->idle)
+		rte_pause();
+}
+
+static void loop(struct sb_worker *w)
+{
+	look_up(w);
+	uint32_t work = take_ports(w);
+	work += take_handed(w);
+	work += take_tx(w);
+	work += take_mail(w);
+	sb_core_tick(w->core, w->now_us);
+	expire_fragments(w);
+	sb_tx_flush(w);
+	rte_rcu_qsbr_quiescent(w->dp->rcu, w->index);
+	rest(w, work);
+}
+
+int sb_worker_run(void *worker)
+{
+	struct sb_worker *w = worker;
+	prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
+	sb_osip_arena(w->arena, SB_OSIP_ARENA);
+	rte_rcu_qsbr_thread_register(w->dp->rcu, w->index);
+	rte_rcu_qsbr_thread_online(w->dp->rcu, w->index);
+	sb_clock_init(&w->clock);
+	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed))
+		loop(w);
+	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->index);
+	rte_rcu_qsbr_thread_unregister(w->dp->rcu, w->index);
+	return 0;
+}
