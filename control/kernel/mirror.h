@@ -7,14 +7,16 @@
 #include <switchback/err.h>
 #include <switchback/fib.h>
 
-#define SB_MIRROR_IFACES_MAX 512 /* TAPs and VLANs on them */
+#define SB_MIRROR_IFACES_MAX 512 /* beyond what a configuration can have: ports times VLANs */
 
 struct nlmsghdr;
 struct sb_mirror;
 
-struct sb_mirror_port {
-	int ifindex;   /* of the TAP */
-	uint16_t port; /* ours */
+/* A TAP interface, and which of our ports and VLANs it stands for. */
+struct sb_mirror_twin {
+	int ifindex;
+	uint16_t port;
+	uint16_t vlan; /* 0: untagged */
 };
 
 enum sb_mirror_effect {
@@ -23,10 +25,10 @@ enum sb_mirror_effect {
 	SB_MIRROR_RESYNC,  /* the kernel has changed more than it tells: clear, dump again */
 };
 
-/* ports[] is copied. NULL: no memory. */
-struct sb_mirror *sb_mirror_new(const struct sb_mirror_port *ports, uint32_t n);
+/* twins[] is copied, at most SB_MIRROR_IFACES_MAX. NULL: no memory. */
+struct sb_mirror *sb_mirror_new(const struct sb_mirror_twin *twins, uint32_t n);
 void sb_mirror_free(struct sb_mirror *m);
-void sb_mirror_clear(struct sb_mirror *m); /* forgets all but the ports */
+void sb_mirror_clear(struct sb_mirror *m); /* forgets all but the twins */
 
 /* Takes in one message. live: a notification; else part of a dump, which never asks for a RESYNC except for want of
  * memory. A dump is taken in the order links, routes, neighbours. */

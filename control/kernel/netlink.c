@@ -179,12 +179,12 @@ static int first_dump(struct sb_netlink *nl)
 	return 0;
 }
 
-int sb_netlink_open(const struct sb_mirror_port *ports, uint32_t n, struct sb_netlink **out, char why[256])
+int sb_netlink_open(const struct sb_mirror_twin *twins, uint32_t n, struct sb_netlink **out, char why[256])
 {
 	struct sb_netlink *nl = calloc(1, sizeof *nl);
 	*out = NULL;
 	if (nl)
-		nl->mirror = sb_mirror_new(ports, n);
+		nl->mirror = sb_mirror_new(twins, n);
 	int err = nl && nl->mirror ? 0 : SB_E_NOMEM;
 	if (!err)
 		err = open_socket(nl);

@@ -15,7 +15,7 @@ struct sb_netlink_stats {
 };
 
 /* Subscribes and takes the first dump in. 0, SB_E_NOMEM, SB_E_IO; why: one line, set on error. */
-int sb_netlink_open(const struct sb_mirror_port *ports, uint32_t n, struct sb_netlink **out, char why[256]);
+int sb_netlink_open(const struct sb_mirror_twin *twins, uint32_t n, struct sb_netlink **out, char why[256]);
 void sb_netlink_close(struct sb_netlink *nl);   /* NULL is allowed */
 int sb_netlink_fd(const struct sb_netlink *nl); /* readable: call poll */
 

@@ -44,11 +44,10 @@ int sb_rtnl_talk(struct sb_rtnl *r, struct nlmsghdr *nlh)
 	return 0;
 }
 
-static struct nlmsghdr *link_request(void *buf, uint16_t flags, int ifindex)
+static struct nlmsghdr *link_request(void *buf, int ifindex)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_NEWLINK;
-	nlh->nlmsg_flags = flags;
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof *ifi);
 	ifi->ifi_family = AF_UNSPEC;
 	ifi->ifi_index = ifindex;
@@ -58,7 +57,7 @@ static struct nlmsghdr *link_request(void *buf, uint16_t flags, int ifindex)
 static int link_arp_own_only(struct sb_rtnl *r, int ifindex)
 {
 	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
-	struct nlmsghdr *nlh = link_request(buf, 0, ifindex);
+	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
 	struct nlattr *inet = mnl_attr_nest_start(nlh, AF_INET);
 	struct nlattr *conf = mnl_attr_nest_start(nlh, IFLA_INET_CONF);
@@ -73,7 +72,7 @@ static int link_arp_own_only(struct sb_rtnl *r, int ifindex)
 static int link_no_own_ipv6(struct sb_rtnl *r, int ifindex)
 {
 	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
-	struct nlmsghdr *nlh = link_request(buf, 0, ifindex);
+	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
 	struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
 	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -87,7 +86,7 @@ static int link_no_own_ipv6(struct sb_rtnl *r, int ifindex)
 int sb_rtnl_link_dress(struct sb_rtnl *r, int ifindex, const uint8_t mac[SB_MAC_LEN], uint32_t mtu)
 {
 	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
-	struct nlmsghdr *nlh = link_request(buf, 0, ifindex);
+	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	mnl_attr_put(nlh, IFLA_ADDRESS, SB_MAC_LEN, mac);
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	int err = sb_rtnl_talk(r, nlh);
@@ -99,24 +98,9 @@ int sb_rtnl_link_dress(struct sb_rtnl *r, int ifindex, const uint8_t mac[SB_MAC_
 int sb_rtnl_link_up(struct sb_rtnl *r, int ifindex)
 {
 	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
-	struct nlmsghdr *nlh = link_request(buf, 0, ifindex);
+	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
-	return sb_rtnl_talk(r, nlh);
-}
-
-int sb_rtnl_vlan_add(struct sb_rtnl *r, int parent, uint16_t vlan, const char *name)
-{
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
-	struct nlmsghdr *nlh = link_request(buf, NLM_F_CREATE | NLM_F_EXCL, 0);
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	mnl_attr_put_u32(nlh, IFLA_LINK, (uint32_t)parent);
-	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "vlan");
-	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	mnl_attr_put_u16(nlh, IFLA_VLAN_ID, vlan);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
 	return sb_rtnl_talk(r, nlh);
 }
 

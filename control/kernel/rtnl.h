@@ -31,9 +31,6 @@ int sb_rtnl_talk(struct sb_rtnl *r, struct nlmsghdr *nlh);
 int sb_rtnl_link_dress(struct sb_rtnl *r, int ifindex, const uint8_t mac[SB_MAC_LEN], uint32_t mtu);
 int sb_rtnl_link_up(struct sb_rtnl *r, int ifindex);
 
-/* An 802.1Q subinterface of parent, named name. */
-int sb_rtnl_vlan_add(struct sb_rtnl *r, int parent, uint16_t vlan, const char *name);
-
 /* IPv6 addresses skip duplicate address detection: they serve at once. */
 int sb_rtnl_addr_add(struct sb_rtnl *r, int ifindex, const struct sb_addr *ip, uint8_t bits);
 
