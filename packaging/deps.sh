@@ -4,7 +4,7 @@
 # sets, asks nothing, and does nothing at all when nothing is missing. Needs root or sudo only if something is.
 set -euo pipefail
 
-build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libosip2-dev libjemalloc-dev libcyaml-dev libyaml-dev libjansson-dev
+build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libosip2-dev libjemalloc-dev libyaml-dev libjansson-dev
 	libmnl-dev libsodium-dev libsystemd-dev libcmocka-dev scdoc)
 run=(python3 sip-tester iproute2 iputils-ping ethtool nftables procps)
 test=(tcpdump universal-ctags clang clang-format binutils libclang-rt-14-dev)
