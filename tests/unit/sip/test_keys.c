@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Branch cookies, Record-Route tokens and table hashes: what is written is read again, what is forged is found out. */
+#include "dataplane/sip/keys.h"
+#include <switchback/err.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static const struct sb_keys keys = {
+        .fleet = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+        .boot = {16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31},
+};
+
+static const struct sb_cookie cookies[] = {
+        {.kind = SB_COOKIE_TXN,
+                .worker = 63,
+                .leg = 63,
+                .slot = SB_COOKIE_SLOTS_MAX - 1,
+                .gen = SB_COOKIE_GEN_MASK,
+                .loop = ~0u},
+        {.kind = SB_COOKIE_TXN, .worker = 1, .leg = 2, .slot = 3, .gen = 4, .loop = 5},
+        {.kind = SB_COOKIE_STATELESS, .id = (1ull << 62) - 1, .loop = 7},
+        {.kind = SB_COOKIE_PROBE, .slot = 0xffff, .id = 0xffffffff},
+};
+
+static void cookies_are_read_as_written(void **state)
+{
+	for (unsigned i = 0; i < sizeof cookies / sizeof cookies[0]; i++) {
+		char text[SB_BRANCH_LEN], upper[SB_BRANCH_LEN];
+		struct sb_cookie c;
+		sb_cookie_write(&keys, &cookies[i], text);
+		assert_memory_equal(text, "z9hG4bK", 7);
+		assert_int_equal(sb_cookie_read(&keys, text, sizeof text, &c), 0);
+		assert_int_equal(c.kind, cookies[i].kind);
+		assert_int_equal(c.worker, cookies[i].worker);
+		assert_int_equal(c.leg, cookies[i].leg);
+		assert_int_equal(c.slot, cookies[i].slot);
+		assert_int_equal(c.gen, cookies[i].gen);
+		assert_int_equal(c.id, cookies[i].id);
+		assert_int_equal(c.loop, cookies[i].loop);
+		for (unsigned j = 0; j < sizeof text; j++)
+			upper[j] = (char)(text[j] >= 'a' && text[j] <= 'z' ? text[j] - 32 : text[j]);
+		assert_int_equal(sb_cookie_read(&keys, upper, sizeof upper, &c), 0);
+	}
+}
+
+static void any_changed_digit_is_forged(void **state)
+{
+	char text[SB_BRANCH_LEN];
+	struct sb_cookie c;
+	sb_cookie_write(&keys, &cookies[1], text);
+	for (unsigned i = 7; i < sizeof text; i++) {
+		char was = text[i];
+		text[i] = was == '0' ? '1' : '0';
+		assert_int_equal(sb_cookie_read(&keys, text, sizeof text, &c), SB_E_FORGED);
+		text[i] = was;
+	}
+}
+
+static void other_branches_are_not_of_our_shape(void **state)
+{
+	char text[SB_BRANCH_LEN + 1];
+	struct sb_cookie c;
+	sb_cookie_write(&keys, &cookies[1], text);
+	text[SB_BRANCH_LEN] = '0';
+	assert_int_equal(sb_cookie_read(&keys, text, SB_BRANCH_LEN + 1, &c), SB_E_INVAL);
+	assert_int_equal(sb_cookie_read(&keys, text, SB_BRANCH_LEN - 1, &c), SB_E_INVAL);
+	assert_int_equal(sb_cookie_read(&keys, text, 0, &c), SB_E_INVAL);
+	text[20] = 'g';
+	assert_int_equal(sb_cookie_read(&keys, text, SB_BRANCH_LEN, &c), SB_E_INVAL);
+	text[20] = '0';
+	text[0] = 'x';
+	assert_int_equal(sb_cookie_read(&keys, text, SB_BRANCH_LEN, &c), SB_E_INVAL);
+}
+
+/* Invariant 6: a transaction's cookie dies with the process, the others live on with the fleet's key. */
+static void only_transactions_depend_on_the_boot_key(void **state)
+{
+	struct sb_keys restarted = keys;
+	restarted.boot[0] ^= 1;
+	for (unsigned i = 0; i < sizeof cookies / sizeof cookies[0]; i++) {
+		char text[SB_BRANCH_LEN];
+		struct sb_cookie c;
+		sb_cookie_write(&keys, &cookies[i], text);
+		assert_int_equal(sb_cookie_read(&restarted, text, sizeof text, &c),
+		        cookies[i].kind == SB_COOKIE_TXN ? SB_E_FORGED : 0);
+	}
+}
+
+/* A fleet shares one key over versions: tokens in the field must stay valid. */
+static void record_route_tokens_do_not_change_over_versions(void **state)
+{
+	char a[SB_RR_TOKEN_LEN], b[SB_RR_TOKEN_LEN];
+	sb_rr_token(&keys, "call", 4, "tag", 3, "192.0.2.1:5060", 14, a);
+	assert_memory_equal(a, "5fb7a2ea94489ae4", SB_RR_TOKEN_LEN);
+	sb_rr_token(&keys, "callt", 5, "ag", 2, "192.0.2.1:5060", 14, b);
+	assert_memory_not_equal(a, b, SB_RR_TOKEN_LEN);
+	sb_rr_token(&keys, "call", 4, "tag", 3, "192.0.2.1:5061", 14, b);
+	assert_memory_not_equal(a, b, SB_RR_TOKEN_LEN);
+}
+
+static void hashes_depend_on_key_order_and_lengths(void **state)
+{
+	static char longer[1000];
+	const struct sb_piece ab_c[] = {{"ab", 2}, {"c", 1}}, a_bc[] = {{"a", 1}, {"bc", 2}},
+	                      big[] = {{longer, 1000}, {"c", 1}};
+	assert_int_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.boot, ab_c, 2));
+	assert_int_not_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.boot, a_bc, 2));
+	assert_int_not_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.fleet, ab_c, 2));
+	assert_int_not_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.boot, ab_c, 1));
+	uint64_t before = sb_hash(keys.boot, big, 2);
+	longer[999] = 1;
+	assert_int_not_equal(before, sb_hash(keys.boot, big, 2));
+	for (size_t len = 240; len < 260; len++) {
+		const struct sb_piece one[] = {{longer, len}}, more[] = {{longer, len + 1}};
+		assert_int_not_equal(sb_hash(keys.boot, one, 1), sb_hash(keys.boot, more, 1));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(cookies_are_read_as_written),
+	        cmocka_unit_test(any_changed_digit_is_forged),
+	        cmocka_unit_test(other_branches_are_not_of_our_shape),
+	        cmocka_unit_test(only_transactions_depend_on_the_boot_key),
+	        cmocka_unit_test(record_route_tokens_do_not_change_over_versions),
+	        cmocka_unit_test(hashes_depend_on_key_order_and_lengths),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

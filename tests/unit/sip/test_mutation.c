@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whatever comes, nothing is read or written where it should not be, and what is accepted can be worked with (P17,
+ * R4475). Deterministic: one seed, printed on failure by the number of the round. */
+#include "dataplane/sip/scan.h"
+#include "tests/unit/sip/base.h"
+#include <dirent.h>
+
+#define ROUNDS   60000
+#define TEXT_MAX 6000
+
+static uint64_t seed = 88172645463325252ull;
+
+static uint32_t rnd(uint32_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 16) % n;
+}
+
+static struct seed_text {
+	char text[TEXT_MAX];
+	uint32_t len;
+} texts[64];
+static unsigned n_texts;
+
+static int group_load(void **state)
+{
+	struct dirent *e;
+	DIR *d = opendir(SB_TEST_DATA "/rfc4475");
+	if (!d)
+		return -1;
+	while ((e = readdir(d)) && n_texts < 64) {
+		char path[1024];
+		if (!strstr(e->d_name, ".dat"))
+			continue;
+		snprintf(path, sizeof path, "%s/rfc4475/%s", SB_TEST_DATA, e->d_name);
+		FILE *f = fopen(path, "rb");
+		if (!f)
+			continue;
+		texts[n_texts].len = (uint32_t)fread(texts[n_texts].text, 1, TEXT_MAX / 2, f);
+		n_texts++;
+		fclose(f);
+	}
+	closedir(d);
+	return group_osip(state);
+}
+
+static void put(struct seed_text *t, uint32_t at, const char *s, uint32_t len)
+{
+	if (t->len + len > TEXT_MAX)
+		return;
+	memmove(t->text + at + len, t->text + at, t->len - at);
+	memcpy(t->text + at, s, len);
+	t->len += len;
+}
+
+static void mutate(struct seed_text *t)
+{
+	static const char bytes[] = "\r\n \t:;=,<>\"\\@%/[]?0\0\xff\x80Vvftilm";
+	static const char *const pieces[] = {"\r\n ", "\r\nVia: SIP/2.0/UDP h1;branch=z9hG4bKx",
+	        "\r\nRoute: <sip:a1;lr>, <sip:b1;lr>", ";rport", ";received=[::1]", "\r\n\r\n", ", ", "\"", "\\\"",
+	        ";tag=1", "\n", "\r", "[2001:db8::1]:5060", "SIP/2.0/UDP 1.1.1.1, ", "%41", "?a=b",
+	        "Record-Route: <sip:192.0.2.10:5060;lr>\r\n"};
+	if (t->len == 0)
+		return;
+	uint32_t at = rnd(t->len), cut;
+	switch (rnd(5)) {
+	case 0:
+		t->text[at] = (char)rnd(256);
+		break;
+	case 1:
+		t->text[at] = bytes[rnd(sizeof bytes - 1)];
+		break;
+	case 2:
+		cut = rnd(20) < t->len - at ? rnd(20) % (t->len - at) : 0;
+		memmove(t->text + at, t->text + at + cut, t->len - at - cut);
+		t->len -= cut;
+		break;
+	case 3: {
+		const char *piece = pieces[rnd(sizeof pieces / sizeof pieces[0])];
+		put(t, at, piece, (uint32_t)strlen(piece));
+		break;
+	}
+	default:
+		if (rnd(4) == 0)
+			t->len = at;
+	}
+}
+
+static void work_with_it(struct msg *m)
+{
+	struct sb_route_walk walk = {.line = m->sip.route_line};
+	struct sb_route route;
+	struct sb_via via = m->sip.via;
+	char out[TEXT_MAX + SB_RELAY_GROWTH];
+	bool bad;
+	while (sb_sip_route_next(&m->sip, &walk, &route, &bad))
+		sb_uri_number(m->text, &route.parsed, out, 32);
+	for (unsigned i = 0; i < SB_SIP_VALUES_MAX && via.next; i++)
+		if (sb_sip_via_at(&m->sip, via.next, &via))
+			break;
+	struct sb_relay relay = {.via_hostport = "192.0.2.10:5060",
+	        .via_hostport_len = 15,
+	        .branch = "z9hG4bK0123456789012345678901234567890123456789",
+	        .source = {.ip = {10, 1, 1, 1}, .port = 5099, .family = 4},
+	        .strip_routes = rnd(3)};
+	struct sb_reply reply = {
+	        .status = 400, .reason = "Bad Request", .to_tag = "t", .to_tag_len = 1, .source = relay.source};
+	if (m->read > SB_READ_BAD_RESPONSE)
+		return;
+	sb_compose_reply(&m->sip, &reply, out, sizeof out);
+	sb_compose_ack(&m->sip, &relay, "To: x", 5, out, rnd(sizeof out));
+	sb_compose_response(&m->sip, 500, "x", out, rnd(sizeof out));
+	sb_compose_after_2xx(&m->sip, &m->sip, SB_M_BYE, "192.0.2.10:5060", 15, relay.branch, out, sizeof out);
+	if (m->read != SB_READ_REQUEST)
+		return;
+	relay.strip_routes = 0;
+	int len = sb_compose_request(&m->sip, &relay, out, sizeof out);
+	assert_in_range(len, m->sip.len - m->sip.start, m->sip.len + SB_RELAY_GROWTH);
+	struct msg *again = msg_new(out, (size_t)len, '\r');
+	assert_int_equal(sb_sip_index(&again->sip, again->text, again->len), SB_READ_REQUEST);
+	assert_int_equal(again->sip.n_via_lines, m->sip.n_via_lines + 1);
+	assert_int_equal(again->sip.content_length, m->sip.content_length);
+	msg_free(again);
+}
+
+/* The second reader: what the vector pass is certain of, libosip2 reads the same way. */
+static void certainty_is_shared(struct msg *m)
+{
+	enum sb_read read = sb_sip_index(&m->sip, m->text, m->len);
+	if ((read == SB_READ_REQUEST || read == SB_READ_RESPONSE) && !m->sip.odd)
+		assert_true(sb_osip_accepts(&m->sip));
+}
+
+static void no_mutation_of_a_torture_message_does_harm(void **state)
+{
+	static struct seed_text t;
+	assert_int_equal(n_texts, 49);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		t = texts[rnd(n_texts)];
+		for (unsigned n = rnd(5); n > 0; n--)
+			mutate(&t);
+		struct msg *m = msg_new(t.text, t.len, rnd(2) ? '\r' : '\n');
+		certainty_is_shared(m);
+		m->read = sb_sip_read(&m->sip, m->text, m->len, rnd(2), &m->asked);
+		work_with_it(m);
+		msg_free(m);
+	}
+}
+
+#ifdef __x86_64__
+
+static void all_scans_find_the_same_lines(void **state)
+{
+	static struct sb_lines a, b, c;
+	static const char bytes[] = "\r\n\r\nabcdefgh\n\r\n";
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		char text[400];
+		uint32_t len = rnd(sizeof text), sparse = 1 + rnd(40);
+		for (uint32_t i = 0; i < len; i++)
+			text[i] = rnd(sparse) ? 'x' : bytes[rnd(sizeof bytes - 1)];
+		struct msg *m = msg_new(text, len, '\n');
+		uint32_t from = len ? rnd(len) : 0;
+		sb_scan_plain(m->text, from, len, &a);
+		sb_scan_sse2(m->text, from, len, &b);
+		c = b;
+		if (sb_scan_has_avx2())
+			sb_scan_avx2(m->text, from, len, &c);
+		assert_true(a.n == b.n && a.n == c.n && a.body == b.body && a.body == c.body);
+		assert_true(a.bare_lf == b.bare_lf && a.bare_lf == c.bare_lf && a.bare_cr == b.bare_cr &&
+		            a.bare_cr == c.bare_cr);
+		assert_memory_equal(a.end, b.end, a.n * sizeof a.end[0]);
+		assert_memory_equal(a.end, c.end, a.n * sizeof a.end[0]);
+		msg_free(m);
+	}
+}
+
+#endif
+
+/* The plainest scan there could be, as the measure of the others. */
+static void a_scan_stops_at_the_first_empty_line(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		char text[300];
+		static struct sb_lines lines;
+		uint32_t len = 1 + rnd(sizeof text - 1), body = 0, n = 0;
+		text[0] = 'x';
+		for (uint32_t i = 1; i < len; i++)
+			text[i] = "xxxxx\r\n\n"[rnd(8)];
+		for (uint32_t i = 1, start = 0; i < len && !body; i++)
+			if (text[i] == '\n') {
+				if (i == start || (i == start + 1 && text[start] == '\r'))
+					body = i + 1;
+				else
+					n++;
+				start = i + 1;
+			}
+		struct msg *m = msg_new(text, len, '\n');
+		sb_scan(m->text, 0, len, &lines);
+		assert_int_equal(lines.body, body);
+		assert_int_equal(lines.n, n);
+		msg_free(m);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(no_mutation_of_a_torture_message_does_harm),
+#ifdef __x86_64__
+	        cmocka_unit_test(all_scans_find_the_same_lines),
+#endif
+	        cmocka_unit_test(a_scan_stops_at_the_first_empty_line),
+	};
+	return cmocka_run_group_tests(tests, group_load, NULL);
+}
