@@ -13,6 +13,15 @@ SO_RCVBUFFORCE, SO_TIMESTAMPNS, PACKET_AUXDATA, SOL_PACKET = 33, 35, 8, 263
 ETH_P_ALL, TP_STATUS_VLAN_VALID, UDP, ICMP4, ICMP6, FRAGMENT6 = 3, 0x10, 17, 1, 58, 44
 
 
+def vlan_of(control):
+    """The tag control field that the kernel took out of a frame; None if there was none."""
+    for level, kind, value in control:
+        if level == SOL_PACKET and kind == PACKET_AUXDATA:
+            status, tci = struct.unpack("I12xH", value[:18])
+            return tci if status & TP_STATUS_VLAN_VALID else None
+    return None
+
+
 class Packet:
     """One IP datagram's last frame, reassembled: protocol, source, destination, payload, ICMP (type, code)."""
 
@@ -105,10 +114,9 @@ class Capture:
                 if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
                     seconds, nanoseconds = struct.unpack("qq", value[:16])
                     when = seconds + nanoseconds / 1e9
-                elif level == SOL_PACKET and kind == PACKET_AUXDATA:
-                    status, tci = struct.unpack("I12xH", value[:18])
-                    if status & TP_STATUS_VLAN_VALID:
-                        data = data[:12] + struct.pack("!HH", 0x8100, tci) + data[12:]
+            tci = vlan_of(control)
+            if tci is not None:
+                data = data[:12] + struct.pack("!HH", 0x8100, tci) + data[12:]
             self._take(when, data)
 
     def _take(self, when, data):

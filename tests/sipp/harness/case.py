@@ -8,6 +8,7 @@ from .capture import Capture
 from .daemon import Daemon
 from .endpoint import Call, Endpoint, Trunk
 from .sipp import Sipp
+from .vlan import Vlan
 
 TESTS = {}
 
@@ -79,6 +80,9 @@ class Case:
 
     def endpoint(self, name="caller", **keys):
         return self._keep(Endpoint(self.network[name], **keys))
+
+    def vlan(self, name, number, address):
+        return self._keep(Vlan(self.network[name], number, address))
 
     def trunk(self, name, **keys):
         return self._keep(Trunk(self.network[name], **keys))

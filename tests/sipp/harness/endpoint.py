@@ -15,8 +15,8 @@ class Endpoint:
     """A bound socket; a thread keeps all that arrives. answer(endpoint, message) sees each message first: if it returns true
     the message is dealt with (it stays in .log, but expect() passes over it)."""
 
-    def __init__(self, host, port=5060, v6=False, segment=0, answer=None):
-        self.address = (host.address(v6, segment), port)
+    def __init__(self, host, port=5060, v6=False, segment=0, answer=None, address=None):
+        self.address = (address or host.address(v6, segment), port)
         self.label = host.label
         self.answer = answer
         self.log, self._waiting = [], []
