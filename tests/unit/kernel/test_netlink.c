@@ -12,7 +12,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define WAIT_MS 5000
@@ -33,35 +35,6 @@ static void address(struct sb_config_addresses *a, const char *ip, uint8_t bits)
 {
 	a->list[a->n].ip = netns_ip(ip);
 	a->list[a->n++].bits = bits;
-}
-
-static int make_world(void **state)
-{
-	static struct world w;
-	char why[256] = "";
-	struct sb_config_port edge = {.tap = "sb-edge", .mtu = 1500}, core = {.tap = "sb-core", .mtu = 9000};
-	memset(&w, 0, sizeof w);
-	netns_enter();
-	address(&edge.addresses, "192.0.2.10", 24);
-	address(&edge.addresses, "2001:db8:1::10", 64);
-	edge.n_vlans = 1;
-	edge.vlans[0].id = 100;
-	address(&edge.vlans[0].addresses, "198.51.100.10", 24);
-	address(&core.addresses, "10.0.0.1", 24);
-	address(&core.addresses, "2001:db8:2::1", 64);
-	assert_int_equal(sb_tap_open(&edge, edge_mac, &w.edge, why), 0);
-	assert_int_equal(sb_tap_open(&core, core_mac, &w.core, why), 0);
-	w.edge_if = w.edge.twin[0].ifindex;
-	w.vlan_if = w.edge.twin[1].ifindex;
-	w.core_if = w.core.twin[0].ifindex;
-	assert_int_equal(sb_rtnl_init(&w.r), 0);
-	struct sb_mirror_twin twins[] = {{w.edge_if, 3, 0}, {w.vlan_if, 3, 100}, {w.core_if, 5, 0}};
-	if (sb_netlink_open(twins, 3, &w.nl, why))
-		fail_msg("%s", why);
-	assert_true(sb_netlink_poll(w.nl)); /* the first fib is to be built */
-	assert_int_equal(sb_netlink_build(w.nl, 1, &w.fib), 0);
-	*state = &w;
-	return 0;
 }
 
 static int end_world(void **state)
@@ -90,6 +63,10 @@ static void await_change(struct world *w)
 	fail_msg("no change told");
 }
 
+#define AWAIT(condition)                                                                                               \
+	while (!(condition))                                                                                           \
+	await_change(w)
+
 /* All that a netlink request changed has been sent when its answer came: no waiting. */
 static void sync_now(struct world *w)
 {
@@ -112,12 +89,65 @@ static int leaves_by(const struct world *w, const char *ip)
 	return look(w, ip, &hop) == SB_FIB_NO_ROUTE ? -1 : hop.iface->ifindex;
 }
 
-static void assert_gateway(const struct world *w, const char *ip, const char *gateway)
+static bool has_gateway(const struct world *w, const char *ip, const char *gateway)
 {
 	struct sb_addr a = netns_ip(ip), want = netns_ip(gateway);
 	const struct sb_fib_range *range = sb_fib_range(w->fib, &a);
-	assert_non_null(range);
-	assert_true(sb_addr_eq(&range->gateway, &want));
+	return range && sb_addr_eq(&range->gateway, &want);
+}
+
+static bool resolves_to(const struct world *w, const char *ip, const uint8_t mac[6])
+{
+	struct sb_fib_hop hop;
+	return look(w, ip, &hop) == SB_FIB_SEND && memcmp(hop.mac, mac, 6) == 0;
+}
+
+static bool running(const char *name)
+{
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	strcpy(ifr.ifr_name, name);
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &ifr), 0);
+	close(fd);
+	return ifr.ifr_flags & IFF_RUNNING;
+}
+
+/* The kernel finishes some of its work after we have been told "done": carriers, routes to our own IPv6 addresses. */
+static int settle(struct world *w)
+{
+	AWAIT(running("sb-edge") && running("sb-edge.100") && running("sb-core"));
+	AWAIT(leaves_by(w, "2001:db8:1::10") == -1 && leaves_by(w, "2001:db8:2::1") == -1);
+	sync_now(w);
+	return 0;
+}
+
+static int make_world(void **state)
+{
+	static struct world w;
+	char why[256] = "";
+	struct sb_config_port edge = {.tap = "sb-edge", .mtu = 1500}, core = {.tap = "sb-core", .mtu = 9000};
+	memset(&w, 0, sizeof w);
+	netns_enter();
+	address(&edge.addresses, "192.0.2.10", 24);
+	address(&edge.addresses, "2001:db8:1::10", 64);
+	edge.n_vlans = 1;
+	edge.vlans[0].id = 100;
+	address(&edge.vlans[0].addresses, "198.51.100.10", 24);
+	address(&core.addresses, "10.0.0.1", 24);
+	address(&core.addresses, "2001:db8:2::1", 64);
+	assert_int_equal(sb_tap_open(&edge, edge_mac, &w.edge, why), 0);
+	assert_int_equal(sb_tap_open(&core, core_mac, &w.core, why), 0);
+	w.edge_if = w.edge.twin[0].ifindex;
+	w.vlan_if = w.edge.twin[1].ifindex;
+	w.core_if = w.core.twin[0].ifindex;
+	assert_int_equal(sb_rtnl_init(&w.r), 0);
+	struct sb_mirror_twin twins[] = {{w.edge_if, 3, 0}, {w.vlan_if, 3, 100}, {w.core_if, 5, 0}};
+	if (sb_netlink_open(twins, 3, &w.nl, why))
+		fail_msg("%s", why);
+	assert_true(sb_netlink_poll(w.nl)); /* the first fib is to be built */
+	assert_int_equal(sb_netlink_build(w.nl, 1, &w.fib), 0);
+	*state = &w;
+	return settle(&w);
 }
 
 static void first_fib_has_the_interfaces_and_their_subnets(void **state)
@@ -145,8 +175,7 @@ static void own_and_broadcast_addresses_are_no_route(void **state)
 	struct world *w = *state;
 	assert_int_equal(leaves_by(w, "192.0.2.10"), -1);
 	assert_int_equal(leaves_by(w, "192.0.2.255"), -1);
-	while (leaves_by(w, "2001:db8:1::10") != -1) /* the kernel adds this one a little later */
-		await_change(w);
+	assert_int_equal(leaves_by(w, "2001:db8:1::10"), -1);
 	assert_int_equal(leaves_by(w, "127.0.0.1"), -1);
 	assert_int_equal(leaves_by(w, "192.0.2.11"), w->edge_if);
 }
@@ -156,16 +185,11 @@ static void neighbour_appears_changes_and_goes(void **state)
 	struct world *w = *state;
 	struct sb_fib_hop hop;
 	netns_neigh(&w->r, w->edge_if, "192.0.2.77", NUD_PERMANENT, mac_a);
-	await_change(w);
-	assert_int_equal(look(w, "192.0.2.77", &hop), SB_FIB_SEND);
-	assert_memory_equal(hop.mac, mac_a, 6);
+	AWAIT(resolves_to(w, "192.0.2.77", mac_a));
 	netns_neigh(&w->r, w->edge_if, "192.0.2.77", NUD_PERMANENT, mac_b);
-	await_change(w);
-	assert_int_equal(look(w, "192.0.2.77", &hop), SB_FIB_SEND);
-	assert_memory_equal(hop.mac, mac_b, 6);
+	AWAIT(resolves_to(w, "192.0.2.77", mac_b));
 	netns_neigh_del(&w->r, w->edge_if, "192.0.2.77");
-	await_change(w);
-	assert_int_equal(look(w, "192.0.2.77", &hop), SB_FIB_UNRESOLVED);
+	AWAIT(look(w, "192.0.2.77", &hop) == SB_FIB_UNRESOLVED);
 }
 
 static void ipv6_and_vlan_neighbours_are_told_apart_by_interface(void **state)
@@ -191,7 +215,7 @@ static void ageing_neighbour_is_no_change(void **state)
 {
 	struct world *w = *state;
 	netns_neigh(&w->r, w->edge_if, "192.0.2.77", NUD_REACHABLE, mac_a);
-	await_change(w);
+	AWAIT(resolves_to(w, "192.0.2.77", mac_a));
 	netns_neigh(&w->r, w->edge_if, "192.0.2.77", NUD_STALE, mac_a);
 	assert_false(sb_netlink_poll(w->nl));
 }
@@ -206,9 +230,9 @@ static void route_by_a_gateway_comes_and_goes(void **state)
 	netns_route(&w->r, &v6);
 	sync_now(w);
 	assert_int_equal(leaves_by(w, "203.0.113.9"), w->edge_if);
-	assert_gateway(w, "203.0.113.9", "192.0.2.1");
+	assert_true(has_gateway(w, "203.0.113.9", "192.0.2.1"));
 	assert_int_equal(leaves_by(w, "2001:db8:ffff::1"), w->core_if);
-	assert_gateway(w, "2001:db8:ffff::1", "2001:db8:2::fe");
+	assert_true(has_gateway(w, "2001:db8:ffff::1", "2001:db8:2::fe"));
 	v4.remove = v6.remove = true;
 	netns_route(&w->r, &v4);
 	netns_route(&w->r, &v6);
@@ -233,9 +257,7 @@ static void replaced_route_has_the_new_gateway(void **state)
 	v6.gateway = &gw62;
 	netns_route(&w->r, &v4);
 	netns_route(&w->r, &v6);
-	await_change(w);
-	assert_gateway(w, "203.0.113.9", "10.0.0.2");
-	assert_gateway(w, "2001:db8:9::9", "2001:db8:2::2");
+	AWAIT(has_gateway(w, "203.0.113.9", "10.0.0.2") && has_gateway(w, "2001:db8:9::9", "2001:db8:2::2"));
 	assert_int_equal(leaves_by(w, "203.0.113.9"), w->core_if);
 	assert_int_equal(leaves_by(w, "2001:db8:9::9"), w->core_if);
 }
@@ -288,14 +310,10 @@ static void multipath_route_uses_a_usable_hop(void **state)
 	        .gateway2 = &gw62};
 	netns_route(&w->r, &v4);
 	netns_route(&w->r, &v6);
-	await_change(w);
-	assert_gateway(w, "203.0.113.9", "192.0.2.1");
-	assert_gateway(w, "2001:db8:9::9", "2001:db8:1::1");
+	AWAIT(has_gateway(w, "203.0.113.9", "192.0.2.1") && has_gateway(w, "2001:db8:9::9", "2001:db8:1::1"));
 	netns_link(&w->r, w->edge_if, false);
-	await_change(w);
+	AWAIT(has_gateway(w, "203.0.113.9", "10.0.0.2") && has_gateway(w, "2001:db8:9::9", "2001:db8:2::2"));
 	assert_int_equal(leaves_by(w, "203.0.113.9"), w->core_if);
-	assert_gateway(w, "203.0.113.9", "10.0.0.2");
-	assert_gateway(w, "2001:db8:9::9", "2001:db8:2::2");
 }
 
 /* The kernel drops the IPv4 routes of an interface that goes down without telling of them. */
@@ -309,13 +327,11 @@ static void routes_of_an_interface_go_down_with_it(void **state)
 	sync_now(w);
 	assert_int_equal(leaves_by(w, "203.0.113.9"), w->edge_if);
 	netns_link(&w->r, w->edge_if, false);
-	await_change(w);
-	assert_int_equal(leaves_by(w, "203.0.113.9"), -1);
+	AWAIT(leaves_by(w, "203.0.113.9") == -1);
 	assert_int_equal(leaves_by(w, "192.0.2.1"), -1);
 	assert_int_equal(leaves_by(w, "10.0.0.9"), w->core_if);
 	netns_link(&w->r, w->edge_if, true);
-	await_change(w);
-	assert_int_equal(leaves_by(w, "192.0.2.1"), w->edge_if);
+	AWAIT(leaves_by(w, "192.0.2.1") == w->edge_if);
 	assert_true(sb_netlink_stats(w->nl).resyncs >= 2);
 }
 
@@ -323,8 +339,7 @@ static void removed_address_takes_its_subnet_along(void **state)
 {
 	struct world *w = *state;
 	netns_addr_del(&w->r, w->edge_if, "192.0.2.10/24");
-	await_change(w);
-	assert_int_equal(leaves_by(w, "192.0.2.1"), -1);
+	AWAIT(leaves_by(w, "192.0.2.1") == -1);
 }
 
 static void interfaces_that_are_not_ours_are_left_out(void **state)
@@ -354,10 +369,9 @@ static void lost_notifications_are_made_up_by_a_new_dump(void **state)
 		snprintf(ip, sizeof ip, "10.0.0.%d", i + 1);
 		netns_neigh(&w->r, w->core_if, ip, NUD_PERMANENT, mac_a);
 	}
-	await_change(w);
+	AWAIT(look(w, "10.0.0.120", &hop) == SB_FIB_SEND);
 	assert_true(sb_netlink_stats(w->nl).overruns >= 1);
 	assert_true(sb_netlink_stats(w->nl).resyncs >= 1);
-	assert_int_equal(look(w, "10.0.0.120", &hop), SB_FIB_SEND);
 	assert_int_equal(look(w, "10.0.0.2", &hop), SB_FIB_SEND);
 }
 
@@ -387,8 +401,7 @@ static void stale_neighbour_is_probed_and_dropped_if_silent(void **state)
 	assert_int_equal(look(w, "192.0.2.77", &hop), SB_FIB_SEND);
 	assert_int_equal(sb_netlink_refresh(w->nl, 8), 1); /* not the permanent one */
 	await_arp_request(&w->edge, "192.0.2.77");
-	await_change(w);
-	assert_int_equal(look(w, "192.0.2.77", &hop), SB_FIB_UNRESOLVED);
+	AWAIT(look(w, "192.0.2.77", &hop) == SB_FIB_UNRESOLVED);
 	assert_int_equal(look(w, "192.0.2.78", &hop), SB_FIB_SEND);
 	assert_int_equal(sb_netlink_refresh(w->nl, 8), 0);
 }
