@@ -9,8 +9,10 @@
 
 #define ARGS_MAX (24 + 2 * SB_PORTS_MAX)
 
-/* What libraries log while ports are opened; the last line goes into the error that the operator reads. */
+/* What libraries log while ports are opened: the first line about a failure goes into the error that the operator
+ * reads. */
 static char said[4096];
+static size_t said_before;
 static FILE *said_file;
 
 struct args {
@@ -82,27 +84,30 @@ void sb_eal_quiet(void)
 	said_file = NULL;
 }
 
-void sb_eal_last_error(char *out, size_t size)
+void sb_eal_listen(void)
 {
-	size_t n = strnlen(said, sizeof said - 1), from;
-	while (n && said[n - 1] == '\n')
-		n--;
-	for (from = n; from && said[from - 1] != '\n';)
-		from--;
-	snprintf(out, size, "%.*s", (int)(n - from), said + from);
+	said_before = strnlen(said, sizeof said - 1);
+}
+
+void sb_eal_first_error(char *out, size_t size)
+{
+	const char *from = said + said_before;
+	snprintf(out, size, "%.*s", (int)strcspn(from, "\n"), from);
 }
 
 int sb_eal_start(const struct sb_dataplane_config *cfg, uint32_t memory_mb, char why[256])
 {
 	struct args a = {0};
-	add(&a, "switchback");
+	add(&a, "switchback"); /* no files, and no lock that a dead process could leave: --no-shconf, --in-memory */
 	add_lcores(&a, cfg);
 	if (!cfg->hugepages) {
 		add(&a, "--no-huge");
+		add(&a, "--no-shconf");
 		add(&a, "-m");
 		add(&a, "%u", memory_mb);
+	} else {
+		add(&a, "--in-memory");
 	}
-	add(&a, "--in-memory"); /* no files, and no lock that a dead process could leave */
 	add(&a, "--no-telemetry");
 	add(&a, "--file-prefix");
 	add(&a, "sb-%d", (int)getpid());
@@ -112,8 +117,8 @@ int sb_eal_start(const struct sb_dataplane_config *cfg, uint32_t memory_mb, char
 	open_said();
 	if (rte_eal_init(a.n, a.v) >= 0)
 		return 0;
-	char last[160];
-	sb_eal_last_error(last, sizeof last);
-	snprintf(why, 256, "DPDK does not start: %s%s%s", rte_strerror(rte_errno), *last ? ": " : "", last);
+	char first[160];
+	sb_eal_first_error(first, sizeof first);
+	snprintf(why, 256, "DPDK does not start: %s%s%s", rte_strerror(rte_errno), *first ? ": " : "", first);
 	return SB_E_DEVICE;
 }

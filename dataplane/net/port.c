@@ -52,9 +52,10 @@ static void settle_devargs(struct sb_port *p, const char *device, uint32_t n_wor
 
 static int refuse(const struct sb_port *p, const char *device, const char *what, char why[256])
 {
-	char last[120];
-	sb_eal_last_error(last, sizeof last);
-	snprintf(why, 256, "port %s: device \"%.64s\": %.40s%s%.110s", p->name, device, what, *last ? ": " : "", last);
+	char first[120];
+	sb_eal_first_error(first, sizeof first);
+	snprintf(
+	        why, 256, "port %s: device \"%.64s\": %.40s%s%.110s", p->name, device, what, *first ? ": " : "", first);
 	return SB_E_DEVICE;
 }
 
@@ -81,6 +82,7 @@ int sb_port_probe(struct sb_port *p, const struct sb_dataplane_port *cfg, uint32
 {
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
+	sb_eal_listen();
 	snprintf(p->name, sizeof p->name, "%s", cfg->name);
 	p->mtu = cfg->mtu ? cfg->mtu : 1500;
 	settle_devargs(p, cfg->device, n_workers);
@@ -144,6 +146,7 @@ static int set_queues(struct sb_port *p, const struct sb_pools *pools)
 
 int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256])
 {
+	sb_eal_listen();
 	if (configure(p, pools))
 		return refuse(p, p->device, "refuses its configuration", why);
 	if (set_queues(p, pools))
