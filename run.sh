@@ -66,9 +66,9 @@ if [ -n "$file" ]; then
 else
 	packaging/deps.sh build run
 fi
-[ -e build/release/switchbackd ] || echo "building ..."
+[ -e build/release/build.ninja ] || echo "building ..."
 prepare_build build/release --buildtype=release
 if [ -n "$file" ]; then
-	exec build/release/switchbackd -c "$file"
+	exec build/release/control/switchbackd -c "$file"
 fi
 exec /usr/bin/python3 tests/sipp/demo.py --build build/release "${demo[@]}"

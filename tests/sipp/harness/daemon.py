@@ -62,6 +62,11 @@ def ends():
     return [name for name, kind in rows if kind in ("END", "DROP")], [name for name, kind in rows if kind == "RX"]
 
 
+def find_program(build, name):
+    """Where meson put it: in the folder of its source."""
+    return next((str(path) for path in sorted(Path(build).glob(f"**/{name}")) if path.is_file()), f"{build}/{name}")
+
+
 class Refused(Exception):
     """The control socket answered with an error."""
 
@@ -166,7 +171,7 @@ class Daemon:
 
     @property
     def program(self):
-        return str(self.build / "switchbackd")
+        return find_program(self.build, "switchbackd")
 
     def write(self, settings=None):
         """JSON is YAML too."""
@@ -225,7 +230,7 @@ class Daemon:
 
     def ctl(self, *arguments):
         """Runs switchbackctl; returns the completed process."""
-        return self.network.dut.run(str(self.build / "switchbackctl"), "--socket", self.settings["control"]["socket"],
+        return self.network.dut.run(find_program(self.build, "switchbackctl"), "--socket", self.settings["control"]["socket"],
                                     *arguments, check=False)
 
     def counters(self):
