@@ -118,7 +118,7 @@ static int open_dataplane(struct sb_daemon *d)
 
 static int open_taps(struct sb_daemon *d)
 {
-	struct sb_mirror_port ports[SB_PORTS_MAX * (1 + SB_VLANS_MAX)];
+	struct sb_mirror_twin ports[SB_PORTS_MAX * (1 + SB_VLANS_MAX)];
 	uint32_t n_ports = 0;
 	char why[256] = "";
 	for (uint32_t i = 0; i < d->config->n_ports; i++) {
@@ -128,7 +128,7 @@ static int open_taps(struct sb_daemon *d)
 			return fail("a port's TAP twin cannot be made", why, EX_OSERR);
 		d->n_taps = i + 1;
 		for (uint32_t t = 0; t < d->tap[i].n; t++)
-			ports[n_ports++] = (struct sb_mirror_port){.ifindex = d->tap[i].twin[t].ifindex,
+			ports[n_ports++] = (struct sb_mirror_twin){.ifindex = d->tap[i].twin[t].ifindex,
 			        .port = (uint16_t)i,
 			        .vlan = d->tap[i].twin[t].vlan};
 	}

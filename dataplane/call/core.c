@@ -149,7 +149,7 @@ static struct sb_end request(struct sb_core *c, const struct sb_pkt *pkt, const 
 	if (l) {
 		if (sip->method == SB_M_INVITE)
 			sb_count(c->cfg.counters, SB_C_retransmissions_in);
-		return sb_end(SB_C_end_consumed); /* RFC 6026: absorbed */
+		return sb_ended(SB_C_end_consumed); /* RFC 6026: absorbed */
 	}
 	return sb_request_new(c, pkt, sip, key, key2);
 }
@@ -161,7 +161,7 @@ static struct sb_end probe_answered(struct sb_core *c, const struct sb_sip *sip,
 	m.probe.retry_after_s = sip->retry_after_s;
 	if (sip->status >= 200 && !sb_ring_put(&c->cfg.mail->up, &m))
 		sb_count(c->cfg.counters, SB_C_mail_full);
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 /* The slot is gone: what an accepted call still may get (RFC 6026), else stray. */
@@ -169,10 +169,10 @@ static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, cons
 {
 	struct sb_linger *l = sb_linger_of_cookie(c, k);
 	if (!l)
-		return sb_end(SB_C_drop_stray_response);
+		return sb_ended(SB_C_drop_stray_response);
 	if (sip->method == SB_M_INVITE && sip->status >= 200 && sip->status < 300)
 		return sb_dialog_linger_response(c, sip, l);
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
@@ -180,7 +180,7 @@ static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const
 	struct sb_cookie k;
 	int err = sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &k);
 	if (err)
-		return sb_end(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_response);
+		return sb_ended(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_response);
 	if (k.kind == SB_COOKIE_PROBE)
 		return probe_answered(c, sip, &k);
 	if (k.kind == SB_COOKIE_STATELESS)
@@ -195,7 +195,7 @@ static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const
 static struct sb_end bad_request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
 {
 	if (sip->method == SB_M_ACK || !sip->answerable || !sip->error)
-		return sb_end(SB_C_drop_bad_request);
+		return sb_ended(SB_C_drop_bad_request);
 	return sb_out_reply(c, pkt, sip, sip->error, sip->error_text, NULL);
 }
 
@@ -211,17 +211,17 @@ struct sb_end sb_core_packet(
 	case SB_READ_BAD_REQUEST:
 		return bad_request(c, pkt, sip);
 	case SB_READ_BAD_RESPONSE:
-		return sb_end(SB_C_drop_bad_response);
+		return sb_ended(SB_C_drop_bad_response);
 	case SB_READ_KEEPALIVE:
-		return sb_end(SB_C_drop_keepalive);
+		return sb_ended(SB_C_drop_keepalive);
 	case SB_READ_STUN:
-		return sb_end(SB_C_drop_stun);
+		return sb_ended(SB_C_drop_stun);
 	case SB_READ_RTP:
-		return sb_end(SB_C_drop_rtp);
+		return sb_ended(SB_C_drop_rtp);
 	case SB_READ_NOT_SIP:
 		break;
 	}
-	return sb_end(SB_C_drop_not_sip);
+	return sb_ended(SB_C_drop_not_sip);
 }
 
 /* A signed branch that an ICMP error quotes: nobody can make one up, so the leg is believed dead at once (P1, S2.3). */
@@ -230,22 +230,22 @@ static struct sb_end unreachable(struct sb_core *c, const char *branch)
 	struct sb_cookie k;
 	int err = sb_cookie_read(&c->cfg.keys, branch, SB_BRANCH_LEN, &k);
 	if (err)
-		return sb_end(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_icmp);
+		return sb_ended(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_icmp);
 	if (k.kind == SB_COOKIE_PROBE) {
 		struct sb_mail m = {.op = SB_MAIL_PROBE_RESULT, .kind = SB_EV_ICMP, .trunk = (uint16_t)k.slot};
 		m.probe.id = (uint32_t)k.id;
 		if (!sb_ring_put(&c->cfg.mail->up, &m))
 			sb_count(c->cfg.counters, SB_C_mail_full);
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	}
 	struct sb_txn *t = k.kind == SB_COOKIE_TXN ? sb_txn_of_cookie(c, &k) : NULL;
 	if (!t)
-		return sb_end(SB_C_drop_stray_icmp);
+		return sb_ended(SB_C_drop_stray_icmp);
 	if (t->kind == SB_TXN_INVITE)
 		sb_invite_leg_failed(c, t, k.leg, SB_EV_ICMP);
 	else
 		sb_other_leg_failed(c, t, k.leg, SB_EV_ICMP);
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 struct sb_end sb_core_icmp(
@@ -255,7 +255,7 @@ struct sb_end sb_core_icmp(
 	set_now(c, now_us);
 	const char *branch = quote_len ? memmem(quote, quote_len, "z9hG4bK", 7) : NULL;
 	if (!branch || !fatal || (size_t)(quote + quote_len - branch) < SB_BRANCH_LEN)
-		return sb_end(SB_C_drop_stray_icmp);
+		return sb_ended(SB_C_drop_stray_icmp);
 	return unreachable(c, branch);
 }
 

@@ -111,11 +111,11 @@ struct sb_end sb_dialog_request(
 	bool ack = sip->method == SB_M_ACK;
 	const struct sb_snap_listener *leave = own->leave;
 	if (!next_hop(sip, own, &to))
-		return ack ? sb_end(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
+		return ack ? sb_ended(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
 	if (sb_listener_at(c->snap, &to)) /* the far end claims to be us */
-		return ack ? sb_end(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 404, NULL, NULL);
+		return ack ? sb_ended(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 404, NULL, NULL);
 	if (to.family != leave->addr.family)
-		return ack ? sb_end(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
+		return ack ? sb_ended(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
 
 	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .id = stateless_id(c, pkt, sip)};
 	sb_cookie_write(&c->cfg.keys, &k, branch);
@@ -126,12 +126,12 @@ struct sb_end sb_dialog_request(
 	        .strip_routes = own->n};
 	struct sb_pkt *out = sb_out_alloc(c, sip->len + SB_RELAY_GROWTH);
 	if (!out)
-		return sb_end(SB_C_drop_no_buffer);
+		return sb_ended(SB_C_drop_no_buffer);
 	int n = sb_compose_request(sip, &relay, out->text, out->cap);
 	if (!sb_out_send(c, out, n, &to, leave))
-		return sb_end(n < 0 ? SB_C_drop_too_large : SB_C_drop_no_route);
+		return sb_ended(n < 0 ? SB_C_drop_too_large : SB_C_drop_no_route);
 	sb_count(c->cfg.counters, SB_C_in_dialog);
-	return sb_end(SB_C_end_forwarded);
+	return sb_ended(SB_C_end_forwarded);
 }
 
 static struct sb_end pop_and_send(
@@ -139,11 +139,11 @@ static struct sb_end pop_and_send(
 {
 	struct sb_pkt *out = sb_out_alloc(c, sip->len);
 	if (!out)
-		return sb_end(SB_C_drop_no_buffer);
+		return sb_ended(SB_C_drop_no_buffer);
 	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
 	if (!sb_out_send(c, out, n, to, from))
-		return sb_end(SB_C_drop_no_route);
-	return sb_end(SB_C_end_forwarded);
+		return sb_ended(SB_C_drop_no_route);
+	return sb_ended(SB_C_end_forwarded);
 }
 
 struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
@@ -151,7 +151,7 @@ struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, co
 	struct sb_via below;
 	struct sb_addr to;
 	if (!sip->via.next || sb_sip_via_at(sip, sip->via.next, &below) || sb_via_target(sip, &below, &to))
-		return sb_end(SB_C_drop_stray_response);
+		return sb_ended(SB_C_drop_stray_response);
 	uint32_t i = (uint32_t)(k->id >> 54) & 0xff;
 	const struct sb_snap_listener *from = i < c->snap->n_listeners ? &c->snap->listeners[i] : NULL;
 	if (!from || from->addr.family != to.family) {
@@ -160,7 +160,7 @@ struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, co
 			if (c->snap->listeners[i].addr.family == to.family)
 				from = &c->snap->listeners[i];
 	}
-	return from ? pop_and_send(c, sip, &to, from) : sb_end(SB_C_drop_no_route);
+	return from ? pop_and_send(c, sip, &to, from) : sb_ended(SB_C_drop_no_route);
 }
 
 struct sb_end sb_dialog_linger_response(struct sb_core *c, const struct sb_sip *sip, const struct sb_linger *l)
@@ -173,5 +173,5 @@ struct sb_end sb_dialog_linger_response(struct sb_core *c, const struct sb_sip *
 	for (uint32_t i = 0; i < c->snap->n_listeners; i++)
 		if (sb_listener_hash(&c->snap->listeners[i]) == l->listener_hash)
 			return pop_and_send(c, sip, &to, &c->snap->listeners[i]);
-	return sb_end(SB_C_drop_no_route);
+	return sb_ended(SB_C_drop_no_route);
 }

@@ -105,7 +105,7 @@ struct sb_end sb_invite_new(struct sb_core *c, struct sb_txn *t, const struct sb
 	if (!sent)
 		finish(c, t);
 	sb_txn_arm(c, t);
-	return sb_end(sent ? SB_C_end_forwarded : SB_C_end_replied);
+	return sb_ended(sent ? SB_C_end_forwarded : SB_C_end_replied);
 }
 
 struct sb_end sb_invite_again(struct sb_core *c, struct sb_txn *t)
@@ -113,17 +113,17 @@ struct sb_end sb_invite_again(struct sb_core *c, struct sb_txn *t)
 	sb_count(c->cfg.counters, SB_C_retransmissions_in);
 	if (t->srv == SB_SRV_PROCEEDING || t->srv == SB_SRV_COMPLETED)
 		resend_up(c, t);
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 struct sb_end sb_invite_acked(struct sb_core *c, struct sb_txn *t)
 {
 	if (t->srv == SB_SRV_PROCEEDING)
-		return sb_end(SB_C_drop_stray_ack);
+		return sb_ended(SB_C_drop_stray_ack);
 	if (t->srv == SB_SRV_COMPLETED)
 		t->srv = SB_SRV_CONFIRMED;
 	t->up_next = SB_NEVER;
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 struct sb_end sb_invite_cancelled(
@@ -147,30 +147,30 @@ static struct sb_end provisional(struct sb_core *c, struct sb_txn *t, unsigned l
 		l->next = SB_NEVER;
 	}
 	if (l->state != SB_LEG_PROCEEDING)
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	if (sip->status > 100) {
 		l->flags |= SB_LEG_RINGING;
 		sb_leg_alive(c, t, leg);
 	}
 	if (l->flags & SB_LEG_CANCEL_SENT)
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	if ((l->flags & (SB_LEG_CANCEL_WANTED | SB_LEG_GIVEN_UP)) || t->srv != SB_SRV_PROCEEDING) {
 		sb_leg_cancel(c, t, leg);
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	}
 	l->end = sb_txn_now(c, t) + t->snap->timer_c_ms;
 	if (sip->status == 100)
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	struct sb_pkt *out = sb_out_alloc(c, sip->len);
 	if (!out)
-		return sb_end(SB_C_drop_no_buffer);
+		return sb_ended(SB_C_drop_no_buffer);
 	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
 	if (n > 0) {
 		sb_store_drop(&c->store, &t->last);
 		t->last = sb_store_put(&c->store, out->text, (uint32_t)n);
 		t->up_status = sip->status;
 	}
-	return sb_end(sb_out_send(c, out, n, &t->up, up_listener(t)) ? SB_C_end_forwarded : SB_C_drop_no_route);
+	return sb_ended(sb_out_send(c, out, n, &t->up, up_listener(t)) ? SB_C_end_forwarded : SB_C_drop_no_route);
 }
 
 /* Every other leg is to end: with a CANCEL now, or once a provisional comes. */
@@ -215,14 +215,14 @@ static struct sb_end answered(
 		sb_leg_unwanted(c, t, leg, pkt, sip);
 		if (t->up_end != SB_NEVER)
 			t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms;
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	}
 	struct sb_pkt *out = sb_out_alloc(c, sip->len);
 	if (!out)
-		return sb_end(SB_C_drop_no_buffer); /* the trunk sends it again */
+		return sb_ended(SB_C_drop_no_buffer); /* the trunk sends it again */
 	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
 	if (!sb_out_send(c, out, n, &t->up, up_listener(t)))
-		return sb_end(SB_C_drop_no_route);
+		return sb_ended(SB_C_drop_no_route);
 	if (t->srv == SB_SRV_PROCEEDING) {
 		sb_count(c->cfg.counters, SB_C_calls_answered);
 		leave_proceeding(c, t, SB_SRV_ACCEPTED);
@@ -230,7 +230,7 @@ static struct sb_end answered(
 	}
 	if (t->tries == 1 && t->n_legs > 0)
 		sb_txn_to_linger(c, t, (uint8_t)leg); /* nobody else owes anything: 64 bytes are enough from here */
-	return sb_end(SB_C_end_forwarded);
+	return sb_ended(SB_C_end_forwarded);
 }
 
 /* A non-2xx final: ACKed always (P14), then up or on to the next trunk (16.7 steps 4 to 8). */
@@ -243,7 +243,7 @@ static struct sb_end refused(struct sb_core *c, struct sb_txn *t, unsigned leg, 
 
 	sb_leg_ack(c, t, leg, sip);
 	if (!first)
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	sb_leg_settle(c, t, leg, SB_LEG_FAILED);
 	l->status = sip->status;
 	bool failing = sb_code_in(&trunk->failover_on, sip->status);
@@ -254,15 +254,15 @@ static struct sb_end refused(struct sb_core *c, struct sb_txn *t, unsigned leg, 
 	if (t->up_end != SB_NEVER)
 		t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms; /* Timer D of this leg */
 	if (!current)
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	bool rang = (l->flags & SB_LEG_RINGING) && !trunk->failover_after_ringing; /* P19 */
 	if (!failing || rang || t->cancelled || sip->status >= 600) {
 		finish_with(c, t, sip);
-		return sb_end(SB_C_end_forwarded);
+		return sb_ended(SB_C_end_forwarded);
 	}
 	sb_hunt_best(c, t, sip);
 	next_or_finish(c, t, SB_EV_CODE);
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 struct sb_end sb_invite_response(
@@ -274,10 +274,10 @@ struct sb_end sb_invite_response(
 			t->leg[leg].flags |= SB_LEG_CANCEL_DONE;
 			t->leg[leg].next = SB_NEVER;
 		}
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	}
 	if (sip->method != SB_M_INVITE)
-		return sb_end(SB_C_drop_stray_response);
+		return sb_ended(SB_C_drop_stray_response);
 	uint32_t gen = t->gen;
 	if (sip->status < 200)
 		end = provisional(c, t, leg, sip);

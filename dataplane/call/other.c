@@ -67,7 +67,7 @@ struct sb_end sb_other_new(struct sb_core *c, struct sb_txn *t, const struct sb_
 	if (!sent)
 		exhausted(c, t);
 	sb_txn_arm(c, t);
-	return sb_end(sent ? SB_C_end_forwarded : SB_C_end_replied);
+	return sb_ended(sent ? SB_C_end_forwarded : SB_C_end_replied);
 }
 
 struct sb_end sb_other_again(struct sb_core *c, struct sb_txn *t)
@@ -77,14 +77,14 @@ struct sb_end sb_other_again(struct sb_core *c, struct sb_txn *t)
 		sb_count(c->cfg.counters, SB_C_responses_resent);
 		sb_out_text(c, t->last, &t->up, up_listener(t));
 	}
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 static struct sb_end bye_response(struct sb_core *c, struct sb_txn *t, const struct sb_sip *sip)
 {
 	if (sip->status >= 200)
 		sb_txn_free(c, t);
-	return sb_end(SB_C_end_consumed);
+	return sb_ended(SB_C_end_consumed);
 }
 
 struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
@@ -93,13 +93,13 @@ struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned le
 	if (t->kind == SB_TXN_BYE)
 		return bye_response(c, t, sip);
 	if (t->srv != SB_SRV_PROCEEDING)
-		return sb_end(sip->status < 200 ? SB_C_end_consumed : SB_C_drop_late);
+		return sb_ended(sip->status < 200 ? SB_C_end_consumed : SB_C_drop_late);
 	if (sip->method != t->method)
-		return sb_end(SB_C_drop_stray_response);
+		return sb_ended(SB_C_drop_stray_response);
 	if (sip->status < 200) {
 		if (l->state == SB_LEG_CALLING)
 			sb_leg_settle(c, t, leg, SB_LEG_PROCEEDING);
-		return sb_end(SB_C_end_consumed); /* R4320: no provisional goes up */
+		return sb_ended(SB_C_end_consumed); /* R4320: no provisional goes up */
 	}
 	bool failing = sb_code_in(&sb_leg_trunk(t, leg)->failover_on, sip->status);
 	bool current = leg == t->cur && !(l->flags & SB_LEG_GIVEN_UP);
@@ -112,10 +112,10 @@ struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned le
 	if (failing)
 		sb_hunt_best(c, t, sip);
 	if (failing && !current)
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	if (failing && sip->status < 600 && sb_hunt_next(c, t, SB_EV_CODE, NULL)) {
 		sb_txn_arm(c, t);
-		return sb_end(SB_C_end_consumed);
+		return sb_ended(SB_C_end_consumed);
 	}
 	if (!failing) { /* an answer is an answer, from whichever leg */
 		sb_store_drop(&c->store, &t->best);
@@ -124,7 +124,7 @@ struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned le
 	}
 	bool sent = exhausted(c, t);
 	sb_txn_arm(c, t);
-	return sb_end(sent ? SB_C_end_forwarded : SB_C_drop_no_buffer);
+	return sb_ended(sent ? SB_C_end_forwarded : SB_C_drop_no_buffer);
 }
 
 static void leg_time(struct sb_core *c, struct sb_txn *t, unsigned leg)

@@ -4,7 +4,7 @@
 
 #define EVENTS_PER_SECOND 200 /* of one worker: the event log is for people */
 
-struct sb_end sb_end(enum sb_counter counter)
+struct sb_end sb_ended(enum sb_counter counter)
 {
 	return (struct sb_end){counter};
 }
@@ -68,12 +68,12 @@ struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const st
 	        .source = pkt->peer};
 	struct sb_pkt *out = sb_out_alloc(c, sip->body + SB_RELAY_GROWTH + (extra ? (uint32_t)strlen(extra) : 0));
 	if (!out)
-		return sb_end(SB_C_drop_no_buffer);
+		return sb_ended(SB_C_drop_no_buffer);
 	struct sb_addr to = sb_out_target(sip, &pkt->peer);
 	int n = sb_compose_reply(sip, &reply, out->text, out->cap);
 	if (!sb_out_send(c, out, n, &to, pkt->listener))
-		return sb_end(n < 0 ? SB_C_drop_too_large : SB_C_drop_no_route);
-	return sb_end(SB_C_end_replied);
+		return sb_ended(n < 0 ? SB_C_drop_too_large : SB_C_drop_no_route);
+	return sb_ended(SB_C_end_replied);
 }
 
 struct sb_trunk_stats *sb_stats_of(struct sb_core *c, const struct sb_txn *t, uint16_t trunk)

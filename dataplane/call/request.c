@@ -208,7 +208,7 @@ static struct sb_end in_dialog(
 	char extra[UNSUPPORTED_MAX];
 	bool ack = sip->method == SB_M_ACK;
 	if (sip->max_forwards.len && sip->max_forwards_value == 0)
-		return ack ? sb_end(SB_C_drop_stray_ack) : sb_out_reply(c, pkt, sip, 483, NULL, NULL);
+		return ack ? sb_ended(SB_C_drop_stray_ack) : sb_out_reply(c, pkt, sip, 483, NULL, NULL);
 	if (sip->proxy_require_line && !ack && sip->method != SB_M_CANCEL) {
 		unsupported(sip, extra, sizeof extra);
 		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
@@ -226,7 +226,7 @@ struct sb_end sb_request_new(
 	if (own.owner == SB_ROUTE_SIGNED)
 		return in_dialog(c, pkt, sip, &own);
 	if (sip->method == SB_M_ACK)
-		return sb_end(SB_C_drop_stray_ack);
+		return sb_ended(SB_C_drop_stray_ack);
 	if (!trusted(c, pkt))
 		return sb_out_reply(c, pkt, sip, 403, NULL, NULL); /* one answer, no state, nothing resent (P21) */
 	unsigned status = refusal(c, sip, &own);
