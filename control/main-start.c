@@ -123,6 +123,8 @@ static int open_taps(struct sb_daemon *d)
 	char why[256] = "";
 	for (uint32_t i = 0; i < d->config->n_ports; i++) {
 		uint8_t mac[SB_MAC_LEN];
+		if (sb_underlay_quiet(d->config->ports[i].device, &d->underlay[i], why))
+			return fail("the interface beneath a port cannot be kept quiet", why, EX_OSERR);
 		sb_dataplane_port_mac(d->dp, i, mac);
 		if (sb_tap_open(&d->config->ports[i], mac, &d->tap[i], why))
 			return fail("a port's TAP twin cannot be made", why, EX_OSERR);
@@ -270,6 +272,8 @@ void sb_daemon_fini(struct sb_daemon *d)
 	sb_netlink_close(d->netlink);
 	for (uint32_t i = 0; i < d->n_taps; i++)
 		sb_tap_close(&d->tap[i]);
+	for (uint32_t i = 0; i < SB_PORTS_MAX; i++)
+		sb_underlay_restore(&d->underlay[i]);
 	if (d->dp)
 		sb_dataplane_close(d->dp);
 	for (uint32_t i = 0; i < d->n_retired; i++) {

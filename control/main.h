@@ -9,6 +9,7 @@
 #include "control/kernel/ksock.h"
 #include "control/kernel/netlink.h"
 #include "control/kernel/tap.h"
+#include "control/kernel/underlay.h"
 #include "control/log.h"
 #include "control/manage/manage.h"
 #include "control/manage/opstate.h"
@@ -37,6 +38,7 @@ struct sb_daemon {
 	struct sb_ksock *ksock;
 	struct sb_manage *manage;
 	struct sb_tap tap[SB_PORTS_MAX];
+	struct sb_underlay underlay[SB_PORTS_MAX];
 	uint32_t n_taps;
 	struct sb_retired retired[SB_RETIRED_MAX];
 	uint32_t n_retired;
