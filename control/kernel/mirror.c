@@ -190,7 +190,7 @@ static enum sb_mirror_effect neigh_change(struct sb_mirror *m, const struct nlms
 	return SB_MIRROR_CHANGED;
 }
 
-/* Routes that prefer a vanished source address go with it, untold. */
+/* Routes that prefer a vanished source address go with it, which older kernels do not tell. */
 static enum sb_mirror_effect addr_del(struct sb_mirror *m, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);

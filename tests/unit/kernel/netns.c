@@ -77,6 +77,8 @@ void netns_route(struct sb_rtnl *r, const struct netns_route *route)
 	mnl_attr_put(nlh, RTA_DST, width(route->net.family), route->net.ip);
 	if (route->metric)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
+	if (route->source)
+		mnl_attr_put(nlh, RTA_PREFSRC, width(route->source->family), route->source->ip);
 	if (route->ifindex2) {
 		struct nlattr *multipath = mnl_attr_nest_start(nlh, RTA_MULTIPATH);
 		put_hop(nlh, route->ifindex, route->gateway);

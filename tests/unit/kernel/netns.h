@@ -14,7 +14,7 @@ struct netns_route {
 	uint8_t table, type; /* 0: main, unicast */
 	uint32_t metric;
 	int ifindex;
-	const struct sb_addr *gateway;
+	const struct sb_addr *gateway, *source; /* source: the preferred one */
 	bool replace, remove, append;
 	int ifindex2; /* a second next hop, if not 0: multipath, with gateway2 */
 	const struct sb_addr *gateway2;

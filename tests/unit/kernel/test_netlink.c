@@ -342,6 +342,20 @@ static void removed_address_takes_its_subnet_along(void **state)
 	AWAIT(leaves_by(w, "192.0.2.1") == -1);
 }
 
+/* Whether the kernel tells of each (new ones do) or not. */
+static void route_goes_with_its_source_address(void **state)
+{
+	struct world *w = *state;
+	struct sb_addr second = netns_ip("192.0.2.11"), gw = netns_ip("10.0.0.2");
+	struct netns_route far = {
+	        .net = netns_net("203.0.113.0/24"), .ifindex = w->core_if, .gateway = &gw, .source = &second};
+	assert_int_equal(sb_rtnl_addr_add(&w->r, w->edge_if, &second, 32), 0);
+	netns_route(&w->r, &far);
+	AWAIT(leaves_by(w, "203.0.113.9") == w->core_if);
+	netns_addr_del(&w->r, w->edge_if, "192.0.2.11/32");
+	AWAIT(leaves_by(w, "203.0.113.9") == -1);
+}
+
 static void interfaces_that_are_not_ours_are_left_out(void **state)
 {
 	struct world *w = *state;
@@ -439,6 +453,7 @@ int main(void)
 	        WORLD_TEST(routes_of_an_interface_go_down_with_it),
 	        WORLD_TEST(removed_address_takes_its_subnet_along),
 
+	        WORLD_TEST(route_goes_with_its_source_address),
 	        WORLD_TEST(interfaces_that_are_not_ours_are_left_out),
 	        WORLD_TEST(lost_notifications_are_made_up_by_a_new_dump),
 	        WORLD_TEST(stale_neighbour_is_probed_and_dropped_if_silent),

@@ -3,7 +3,9 @@
 #include "control/kernel/tap.h"
 #include "netns.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/if_tun.h>
 #include <linux/neighbour.h>
 #include <net/if.h>
 #include <netinet/if_ether.h>
@@ -119,6 +121,22 @@ static void taken_name_is_told_clearly(void **state)
 	assert_string_equal(why, "interface name sb-edge is already taken");
 	assert_int_equal(second.fd, -1);
 	sb_tap_close(&tap);
+}
+
+/* The kernel would lend us somebody's persistent TAP that nobody holds just now. */
+static void idle_persistent_tap_of_that_name_is_not_taken_over(void **state)
+{
+	struct sb_tap tap;
+	struct sb_config_port p = edge_config();
+	struct ifreq ifr = {.ifr_name = "sb-edge", .ifr_flags = IFF_TAP | IFF_NO_PI};
+	char why[256];
+	netns_enter();
+	int fd = open("/dev/net/tun", O_RDWR);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &ifr), 0);
+	assert_int_equal(ioctl(fd, TUNSETPERSIST, 1), 0);
+	close(fd);
+	assert_int_equal(sb_tap_open(&p, our_mac, &tap, why), SB_E_EXIST);
+	assert_int_not_equal(if_nametoindex("sb-edge"), 0);
 }
 
 static void too_long_a_vlan_name_is_told_and_leaves_nothing(void **state)
@@ -272,6 +290,7 @@ int main(void)
 	        cmocka_unit_test(twin_has_the_ports_mac_mtu_and_addresses),
 	        cmocka_unit_test(ipv6_address_serves_at_once),
 	        cmocka_unit_test(taken_name_is_told_clearly),
+	        cmocka_unit_test(idle_persistent_tap_of_that_name_is_not_taken_over),
 	        cmocka_unit_test(too_long_a_vlan_name_is_told_and_leaves_nothing),
 	        cmocka_unit_test(refused_address_is_named),
 	        cmocka_unit_test(kernel_answers_arp_for_the_interfaces_own_addresses),
