@@ -2,7 +2,6 @@
 /* dataplane.c - puts ports, pools and workers together, publishes to them, and takes them apart again. */
 #include "dataplane/net/net.h"
 #include "dataplane/sip/osip.h"
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_malloc.h>
@@ -249,7 +248,7 @@ void sb_dataplane_close(struct sb_dataplane *dp)
 	reap_views(dp, true);
 	free(dp->rcu);
 	if (dp->eal)
-		rte_eal_cleanup();
+		sb_eal_stop();
 	free(dp);
 }
 

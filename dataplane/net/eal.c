@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* eal.c - starts DPDK's environment from our configuration, with nothing left behind in the file system. */
 #include "dataplane/net/net.h"
+#include <dlfcn.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -66,6 +67,26 @@ static void add_ports(struct args *a, const struct sb_dataplane_config *cfg)
 		add(a, "--no-pci");
 }
 
+static int say_nothing(int level, const char *format, va_list ap)
+{
+	(void)level;
+	(void)format;
+	(void)ap;
+	return 0;
+}
+
+/* net_af_xdp's libraries write to stderr past any log. They come with the driver's plugin, so we cannot link them. */
+static void hush(const char *library, const char *setter)
+{
+	void *lib = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+	void *sym = lib ? dlsym(lib, setter) : NULL;
+	int (*(*set)(int (*)(int, const char *, va_list)))(int, const char *, va_list);
+	if (!sym)
+		return;
+	memcpy(&set, &sym, sizeof set);
+	(void)set(say_nothing);
+}
+
 static void open_said(void)
 {
 	said_file = fmemopen(said, sizeof said, "w");
@@ -82,6 +103,15 @@ void sb_eal_quiet(void)
 	if (said_file)
 		fclose(said_file);
 	said_file = NULL;
+}
+
+/* Not even the empty folder that the EAL makes for its files stays behind. */
+void sb_eal_stop(void)
+{
+	char folder[256];
+	snprintf(folder, sizeof folder, "%s", rte_eal_get_runtime_dir());
+	(void)rte_eal_cleanup();
+	(void)rmdir(folder);
 }
 
 void sb_eal_listen(void)
@@ -115,8 +145,11 @@ int sb_eal_start(const struct sb_dataplane_config *cfg, uint32_t memory_mb, char
 	add(&a, "*:error");
 	add_ports(&a, cfg);
 	open_said();
-	if (rte_eal_init(a.n, a.v) >= 0)
+	if (rte_eal_init(a.n, a.v) >= 0) {
+		hush("libbpf.so.1", "libbpf_set_print");
+		hush("libxdp.so.1", "libxdp_set_print");
 		return 0;
+	}
 	char first[160];
 	sb_eal_first_error(first, sizeof first);
 	snprintf(why, 256, "DPDK does not start: %s%s%s", rte_strerror(rte_errno), *first ? ": " : "", first);

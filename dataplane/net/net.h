@@ -142,6 +142,7 @@ struct sb_dataplane {
 
 /* eal.c */
 int sb_eal_start(const struct sb_dataplane_config *cfg, uint32_t memory_mb, char why[256]);
+void sb_eal_stop(void);
 void sb_eal_quiet(void);                         /* from now on drivers say nothing but what is critical */
 void sb_eal_listen(void);                        /* what is logged from here on is about the next step */
 void sb_eal_first_error(char *out, size_t size); /* the first line of it; "" nothing */

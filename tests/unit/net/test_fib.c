@@ -60,7 +60,7 @@ static enum sb_fib_answer look(const char *dst, uint16_t port, struct sb_fib_hop
 
 static void on_link_and_by_gateway(void **s)
 {
-	struct sb_fib_hop hop;
+	struct sb_fib_hop hop = {0};
 	assert_int_equal(look("10.0.0.9", 0, &hop), SB_FIB_SEND);
 	assert_ptr_equal(hop.iface, &ifaces[0]);
 	assert_int_equal(hop.mac[5], 9);
@@ -73,7 +73,7 @@ static void on_link_and_by_gateway(void **s)
 
 static void outside_every_range_there_is_no_route(void **s)
 {
-	struct sb_fib_hop hop;
+	struct sb_fib_hop hop = {0};
 	const char *none[] = {"9.255.255.255", "10.0.1.128", "191.255.255.255", "192.0.3.0", "255.255.255.255",
 	        "2001:db8::1:0", "::1"};
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
@@ -82,7 +82,7 @@ static void outside_every_range_there_is_no_route(void **s)
 
 static void edges_of_a_range_belong_to_it(void **s)
 {
-	struct sb_fib_hop hop;
+	struct sb_fib_hop hop = {0};
 	assert_int_equal(look("10.0.0.0", 0, &hop), SB_FIB_UNRESOLVED);
 	assert_int_equal(look("10.0.0.255", 0, &hop), SB_FIB_UNRESOLVED);
 	assert_int_equal(look("192.0.2.255", 0, &hop), SB_FIB_UNRESOLVED);
@@ -92,7 +92,7 @@ static void edges_of_a_range_belong_to_it(void **s)
 
 static void link_local_leaves_by_the_listeners_port(void **s)
 {
-	struct sb_fib_hop hop;
+	struct sb_fib_hop hop = {0};
 	assert_int_equal(look("fe80::1", 0, &hop), SB_FIB_SEND);
 	assert_int_equal(hop.mac[5], 0x60);
 	assert_int_equal(look("fe80::1", 1, &hop), SB_FIB_SEND); /* the untagged one */
@@ -103,7 +103,7 @@ static void link_local_leaves_by_the_listeners_port(void **s)
 static void an_empty_fib_has_no_route(void **s)
 {
 	struct sb_fib empty = {0};
-	struct sb_fib_hop hop;
+	struct sb_fib_hop hop = {0};
 	struct sb_addr a = at("10.0.0.1"), b = at("fe80::1"), c = at("2001:db8::1");
 	assert_int_equal(sb_fib_lookup(&empty, &a, 0, &hop), SB_FIB_NO_ROUTE);
 	assert_int_equal(sb_fib_lookup(&empty, &b, 0, &hop), SB_FIB_NO_ROUTE);
@@ -112,7 +112,7 @@ static void an_empty_fib_has_no_route(void **s)
 
 static void a_full_neighbour_table_still_ends_the_search(void **s)
 {
-	struct sb_fib_hop hop;
+	struct sb_fib_hop hop = {0};
 	for (uint8_t i = 0; i < 3; i++)
 		add_neigh("10.0.0.77", 0, i); /* fills the last three slots */
 	assert_int_equal(look("10.0.0.200", 0, &hop), SB_FIB_UNRESOLVED);
