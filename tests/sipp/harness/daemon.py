@@ -58,7 +58,7 @@ def config(network, directory, driver, trunks=("t1", "t2", "t3"), v6=False, **to
 
 def ends():
     """Names of the counters that are ends of a frame, and of the frames received."""
-    rows = re.findall(r"^X\((\w+), (RX|END|DROP|INFO),", COUNTERS.read_text(encoding="ascii"), re.M)
+    rows = re.findall(r"^X\((\w+), (RX|END|DROP|INFO),", COUNTERS.read_text(encoding="utf-8"), re.M)
     return [name for name, kind in rows if kind in ("END", "DROP")], [name for name, kind in rows if kind == "RX"]
 
 

@@ -168,9 +168,10 @@ class Call:
 
     def ack(self, answer):
         if answer.status < 300:
+            if "tag=" not in self.to:  # the dialog's first: its route set stays (12.2)
+                self.routes = list(reversed(answer.all("record-route")))
             self.to = answer.get("to")
             self.remote = answer.contact_uri or self.remote
-            self.routes = list(reversed(answer.all("record-route")))
             data = self.build("ACK", answer.cseq[0], sip.token("z9hG4bK"))
         else:
             to, self.to = self.to, answer.get("to")
