@@ -53,7 +53,7 @@ struct sb_large {
 	uint8_t text[SB_LARGE_BYTES + SB_SIP_PAD];
 };
 
-/* Constant after open. */
+/* Constant after open, save what says otherwise. */
 struct sb_port {
 	char name[SB_NAME_MAX];
 	char device[320]; /* devargs as probed */
@@ -61,8 +61,10 @@ struct sb_port {
 	uint16_t mtu;
 	uint16_t n_queues; /* pairs: queue i belongs to worker i */
 	uint16_t n_rx_desc, n_tx_desc;
-	bool probed, started;
-	bool wide; /* the driver writes frames bigger than a small buffer */
+	bool probed;
+	bool waits;           /* control: a memif client without a server */
+	_Atomic bool started; /* control: wo, workers: ro */
+	bool wide;            /* the driver writes frames bigger than a small buffer */
 	bool tx_ip_checksum, tx_udp_checksum, rx_scatter;
 	uint8_t mac[SB_MAC_LEN];
 };
@@ -134,6 +136,7 @@ struct sb_dataplane {
 	struct rte_rcu_qsbr *rcu;
 	struct sb_view *views; /* control: newest first */
 	bool eal, running;
+	uint64_t looked_us;                               /* control: when ports were looked at */
 	alignas(64) _Atomic(const struct sb_view *) view; /* control: wo, workers: ro */
 	_Atomic(const struct sb_fib *) fib;               /* control: wo, workers: ro */
 	_Atomic bool stop;                                /* control: wo, workers: ro */
@@ -150,6 +153,7 @@ void sb_eal_first_error(char *out, size_t size); /* the first line of it; "" not
 /* port.c: 0 or SB_E_DEVICE */
 int sb_port_probe(struct sb_port *p, const struct sb_dataplane_port *cfg, uint32_t n_workers, char why[256]);
 int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256]);
+void sb_port_look(struct sb_port *p); /* now and then: (re)connects what has no peer */
 void sb_port_close(struct sb_port *p);
 
 /* pool.c */

@@ -54,8 +54,7 @@ static int refuse(const struct sb_port *p, const char *device, const char *what,
 {
 	char first[120];
 	sb_eal_first_error(first, sizeof first);
-	snprintf(
-	        why, 256, "port %s: device \"%.64s\": %.40s%s%.110s", p->name, device, what, *first ? ": " : "", first);
+	snprintf(why, 256, "port %s: device \"%.90s\": %.30s%s%.80s", p->name, device, what, *first ? ": " : "", first);
 	return SB_E_DEVICE;
 }
 
@@ -144,6 +143,21 @@ static int set_queues(struct sb_port *p, const struct sb_pools *pools)
 	return 0;
 }
 
+/* A memif client whose server is not there yet: not a mistake, it may come any time (and go again). */
+static bool is_client(const struct sb_port *p)
+{
+	char role[16];
+	return is_driver(p->device, "net_memif") && devarg(p->device, "role", role, sizeof role) &&
+	       (strcmp(role, "client") == 0 || strcmp(role, "slave") == 0);
+}
+
+static void run(struct sb_port *p)
+{
+	/* Neighbour discovery is multicast; drivers that know no filter need not be told. */
+	(void)rte_eth_allmulticast_enable(p->id);
+	atomic_store_explicit(&p->started, true, memory_order_release);
+}
+
 int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256])
 {
 	sb_eal_listen();
@@ -151,19 +165,33 @@ int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256]
 		return refuse(p, p->device, "refuses its configuration", why);
 	if (set_queues(p, pools))
 		return refuse(p, p->device, "refuses its queues", why);
-	if (rte_eth_dev_start(p->id))
-		return refuse(p, p->device, "does not start", why);
-	p->started = true;
-	/* Neighbour discovery is multicast; drivers that know no filter need not be told. */
-	(void)rte_eth_allmulticast_enable(p->id);
+	if (rte_eth_dev_start(p->id)) {
+		p->waits = is_client(p);
+		return p->waits ? 0 : refuse(p, p->device, "does not start", why);
+	}
+	run(p);
 	return 0;
+}
+
+void sb_port_look(struct sb_port *p)
+{
+	struct rte_eth_link link;
+	if (!is_client(p))
+		return;
+	if (p->waits && rte_eth_dev_start(p->id) == 0) {
+		p->waits = false;
+		run(p);
+	} else if (!p->waits) {
+		(void)rte_eth_link_get_nowait(p->id, &link);
+	}
 }
 
 void sb_port_close(struct sb_port *p)
 {
-	if (p->started)
+	if (atomic_load(&p->started))
 		(void)rte_eth_dev_stop(p->id);
 	if (p->probed)
 		(void)rte_eth_dev_close(p->id);
-	p->started = p->probed = false;
+	p->probed = false;
+	atomic_store(&p->started, false);
 }

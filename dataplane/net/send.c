@@ -7,9 +7,11 @@
 
 static void give(struct sb_worker *w, uint16_t port, struct sb_tx *tx)
 {
-	const struct sb_port *p = &w->dp->port[port];
+	struct sb_port *p = &w->dp->port[port];
 	uint32_t sent = 0;
-	if (w->index < p->n_queues) {
+	if (!atomic_load_explicit(&p->started, memory_order_acquire)) {
+		/* nobody there */
+	} else if (w->index < p->n_queues) {
 		sent = rte_eth_tx_burst(p->id, (uint16_t)w->index, tx->mbuf, (uint16_t)tx->n);
 		sb_count_add(&w->counters, SB_C_tx_frames, sent);
 	} else { /* its owner counts what goes out */

@@ -3,7 +3,8 @@
  */
 #include "dataplane/net/net.h"
 
-#define UP_BURST 32
+#define UP_BURST      32
+#define PORTS_LOOK_US 500000
 
 void sb_up_frame(struct sb_worker *w, struct sb_net_pkt *np)
 {
@@ -34,10 +35,21 @@ static void give(const struct sb_exception_ops *ops, const struct sb_net_pkt *np
 		ops->frame(ops->ctx, np->port, np->frame, np->frame_len);
 }
 
+static void look_at_ports(struct sb_dataplane *dp)
+{
+	uint64_t now_us = sb_dataplane_now_us();
+	if (now_us - dp->looked_us < PORTS_LOOK_US)
+		return;
+	dp->looked_us = now_us;
+	for (uint32_t i = 0; i < dp->cfg.n_ports; i++)
+		sb_port_look(&dp->port[i]);
+}
+
 uint32_t sb_dataplane_exceptions(struct sb_dataplane *dp, const struct sb_exception_ops *ops, uint32_t budget)
 {
 	void *burst[UP_BURST];
 	uint32_t done = 0;
+	look_at_ports(dp);
 	for (uint32_t i = 0; i < dp->cfg.n_workers; i++) {
 		uint32_t n = 1;
 		while (n && done < budget) {

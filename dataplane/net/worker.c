@@ -49,7 +49,8 @@ static uint32_t take_ports(struct sb_worker *w)
 {
 	uint32_t n = 0;
 	for (uint16_t port = 0; port < w->dp->cfg.n_ports; port++) {
-		if (w->index < w->dp->port[port].n_queues)
+		struct sb_port *p = &w->dp->port[port];
+		if (w->index < p->n_queues && atomic_load_explicit(&p->started, memory_order_acquire))
 			n += take_port(w, port);
 	}
 	return n;
