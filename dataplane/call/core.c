@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* core.c - lays a worker's memory out and hands each packet, mail and tick to the part it belongs to. */
 #include "dataplane/call/txn.h"
+#include "dataplane/sip/osip.h"
 #include <switchback/err.h>
 #include <strings.h>
 
@@ -337,5 +338,8 @@ void sb_core_tick(struct sb_core *c, uint64_t now_us)
 	sb_txn_arm_pending(c, UNARMED_PER_TICK);
 	if (c->scan_left)
 		scan(c);
+	const struct sb_osip_usage *osip = sb_osip_usage();
+	atomic_store_explicit(&c->usage.osip_peak, osip->peak, memory_order_relaxed);
+	atomic_store_explicit(&c->usage.osip_size, osip->size, memory_order_relaxed);
 	atomic_store_explicit(&c->usage.text_bytes, c->store.in_use, memory_order_relaxed);
 }
