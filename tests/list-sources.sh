@@ -8,5 +8,5 @@ if files=$(git ls-files -- '*.c' '*.h' 2>/dev/null) && [ -n "$files" ]; then
 		[ ! -e "$file" ] || echo "$file"
 	done <<<"$files"
 else
-	find . \( -name '.?*' -o -name 'build*' \) -prune -o -name '*.[ch]' -printf '%P\n' | sort
+	find . -type d \( -name '.?*' -o -name build -o -name 'build-*' \) -prune -o -name '*.[ch]' -printf '%P\n' | sort
 fi

@@ -3,9 +3,7 @@
  * frames and one a VLAN. The kernel answers ARP, ND and ICMP echo there, and what it sends leaves through the port.
  * VLAN tags are put on and taken off here, so the kernel needs no 802.1Q support. The interfaces go away with the
  * process (not persistent). Owner: control. Lifetime: from start to stop. What it is not: the kernel's own netdev
- * beneath net_af_packet or net_af_xdp. That one must carry no address, and its stack must stay out of the port's
- * traffic: net_af_packet leaves the kernel a copy of each frame, which it would answer a second time. Dropping ingress
- * there (tc or nftables "netdev" hook; packet sockets see frames before it) is the operator's part. */
+ * beneath net_af_packet or net_af_xdp, which must carry no address: see underlay.h. */
 #pragma once
 #include "control/config/config.h"
 #include <switchback/fib.h>
