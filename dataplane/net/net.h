@@ -63,6 +63,7 @@ struct sb_port {
 	uint16_t n_rx_desc, n_tx_desc;
 	bool probed;
 	bool waits;           /* control: a memif client without a server */
+	uint64_t token;       /* control: when workers were told to leave it */
 	_Atomic bool started; /* control: wo, workers: ro */
 	bool wide;            /* the driver writes frames bigger than a small buffer */
 	bool tx_ip_checksum, tx_udp_checksum, rx_scatter;
@@ -153,7 +154,7 @@ void sb_eal_first_error(char *out, size_t size); /* the first line of it; "" not
 /* port.c: 0 or SB_E_DEVICE */
 int sb_port_probe(struct sb_port *p, const struct sb_dataplane_port *cfg, uint32_t n_workers, char why[256]);
 int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256]);
-void sb_port_look(struct sb_port *p); /* now and then: (re)connects what has no peer */
+void sb_port_look(struct sb_dataplane *dp, struct sb_port *p); /* now and then: (re)connects what has no peer */
 void sb_port_close(struct sb_port *p);
 
 /* pool.c */

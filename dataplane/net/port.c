@@ -173,16 +173,24 @@ int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256]
 	return 0;
 }
 
-void sb_port_look(struct sb_port *p)
+/* The server may refuse while it is starting, or go away: then the link is down, and only a new start asks it again. */
+void sb_port_look(struct sb_dataplane *dp, struct sb_port *p)
 {
-	struct rte_eth_link link;
+	struct rte_eth_link link = {0};
 	if (!is_client(p))
 		return;
-	if (p->waits && rte_eth_dev_start(p->id) == 0) {
+	if (!p->waits) {
+		if (rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP)
+			return;
+		atomic_store_explicit(&p->started, false, memory_order_release);
+		p->token = rte_rcu_qsbr_start(dp->rcu);
+		p->waits = true;
+	} else if (sb_dataplane_quiescent(dp, p->token)) { /* no worker is in its queues any more */
+		(void)rte_eth_dev_stop(p->id);
+		if (rte_eth_dev_start(p->id))
+			return;
 		p->waits = false;
 		run(p);
-	} else if (!p->waits) {
-		(void)rte_eth_link_get_nowait(p->id, &link);
 	}
 }
 

@@ -42,7 +42,7 @@ static void look_at_ports(struct sb_dataplane *dp)
 		return;
 	dp->looked_us = now_us;
 	for (uint32_t i = 0; i < dp->cfg.n_ports; i++)
-		sb_port_look(&dp->port[i]);
+		sb_port_look(dp, &dp->port[i]);
 }
 
 uint32_t sb_dataplane_exceptions(struct sb_dataplane *dp, const struct sb_exception_ops *ops, uint32_t budget)
