@@ -7,14 +7,15 @@
 #define SB_EVENTS_KEPT 4096
 
 struct sb_event_record {
-	uint64_t seq;	   /* 1, 2, ... */
-	uint64_t wall_ms;  /* Unix time */
-	char kind[20];	   /* "failover", "exhausted", "skipped", "panic", "late_2xx", "table_full", "health", "admin",
-			      "reload", "start" ... */
-	char trunk[32];	   /* "" none */
-	char trunk2[32];   /* next trunk; "" none */
-	char detail[160];  /* the evidence in words: "no answer in 3000 ms (4 sends)", "UP -> SUSPECT: icmp, 1 of last 8" */
-	char call_id[40];  /* first bytes; "" none */
+	uint64_t seq;     /* 1, 2, ... */
+	uint64_t wall_ms; /* Unix time */
+	char kind[20];    /* "failover", "exhausted", "skipped", "panic", "late_2xx", "table_full", "health", "admin",
+	                     "reload", "start" ... */
+	char trunk[32];   /* "" none */
+	char trunk2[32];  /* next trunk; "" none */
+	char detail[160]; /* the evidence in words: "no answer in 3000 ms (4 sends)", "UP -> SUSPECT: icmp, 1 of last 8"
+	                   */
+	char call_id[40]; /* first bytes; "" none */
 	uint32_t elapsed_us; /* from the INVITE's arrival; 0 none */
 };
 

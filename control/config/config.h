@@ -7,7 +7,7 @@
 #include <switchback/err.h>
 #include <switchback/snapshot.h>
 
-#define SB_VLANS_MAX	 16
+#define SB_VLANS_MAX     16
 #define SB_ADDRESSES_MAX 16
 
 struct sb_config_addresses {
@@ -21,8 +21,8 @@ struct sb_config_addresses {
 struct sb_config_port {
 	char name[SB_NAME_MAX];
 	char device[256]; /* DPDK devargs ("net_af_packet0,iface=eth1") or PCI address */
-	char tap[16];	  /* kernel twin */
-	uint32_t mtu;	  /* 1500 */
+	char tap[16];     /* kernel twin */
+	uint32_t mtu;     /* 1500 */
 	struct sb_config_addresses addresses;
 	uint32_t n_vlans;
 	struct {
@@ -42,14 +42,14 @@ struct sb_config {
 	} control;
 	uint32_t n_workers;
 	int workers[SB_WORKERS_MAX]; /* CPUs */
-	char hugepages[8];	     /* "auto", "yes", "no" */
-	uint32_t memory_mb;	     /* DPDK memory without hugepages: 256 */
+	char hugepages[8];           /* "auto", "yes", "no" */
+	uint32_t memory_mb;          /* DPDK memory without hugepages: 256 */
 	uint32_t n_ports;
 	struct sb_config_port ports[SB_PORTS_MAX];
 	uint32_t transactions_max; /* of all workers together: 1000000 */
 	uint32_t n_trunks;
 	struct sb_trunk_policy *policy; /* of snapshot trunk i */
-	struct sb_snapshot *snapshot;	/* built from the same file; control takes it over (set NULL) when published */
+	struct sb_snapshot *snapshot;   /* built from the same file; control takes it over (set NULL) when published */
 };
 
 /* Trunk names to health slots: a name keeps its slot as long as the process lives (P20). */
@@ -66,12 +66,15 @@ struct sb_config_errors {
 };
 void sb_config_errors_free(struct sb_config_errors *e);
 
-/* Reads and checks a file (or text of len bytes named file, if text is not NULL). 0, or SB_E_CONFIG with errors, SB_E_IO. */
+/* Reads and checks a file (or text of len bytes named file, if text is not NULL). 0, or SB_E_CONFIG with errors,
+ * SB_E_IO. */
 int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
-	struct sb_config_errors *errors);
+        struct sb_config_errors *errors);
 void sb_config_free(struct sb_config *c);
 
-/* What of next cannot take effect without a restart (ports, workers, memory, socket ...): adds a line to errors for each. */
-int sb_config_reloadable(const struct sb_config *running, const struct sb_config *next, struct sb_config_errors *errors);
+/* What of next cannot take effect without a restart (ports, workers, memory, socket ...): adds a line to errors for
+ * each. */
+int sb_config_reloadable(
+        const struct sb_config *running, const struct sb_config *next, struct sb_config_errors *errors);
 
 void sb_snapshot_free(struct sb_snapshot *s);

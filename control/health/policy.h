@@ -21,14 +21,14 @@ static inline void sb_status_add(struct sb_status_set *s, unsigned code)
 }
 
 struct sb_trunk_policy {
-	bool probe;		    /* false: method none; the trunk starts UP and traffic alone judges it */
-	uint32_t interval_ms;	    /* between probes while it is well (5 s), jittered +-10 % */
-	uint32_t timeout_ms;	    /* a probe unanswered this long has failed (1 s) (P2) */
-	uint32_t failures;	    /* consecutive failures of probes that take it DOWN (3) */
-	uint32_t successes;	    /* good probes in a row that bring it back (2) (P3) */
-	uint32_t min_ms, max_ms;    /* backoff of probes to a DOWN trunk: full jitter, doubling (1 s, 60 s) (P4) */
+	bool probe;              /* false: method none; the trunk starts UP and traffic alone judges it */
+	uint32_t interval_ms;    /* between probes while it is well (5 s), jittered +-10 % */
+	uint32_t timeout_ms;     /* a probe unanswered this long has failed (1 s) (P2) */
+	uint32_t failures;       /* consecutive failures of probes that take it DOWN (3) */
+	uint32_t successes;      /* good probes in a row that bring it back (2) (P3) */
+	uint32_t min_ms, max_ms; /* backoff of probes to a DOWN trunk: full jitter, doubling (1 s, 60 s) (P4) */
 	struct sb_status_set up_codes, down_codes; /* probe answers; in neither: no evidence. default 200-499, 503 */
-	uint32_t traffic_failures;  /* K: in-traffic failures ... (3) */
-	uint32_t traffic_window;    /* ... of the last N outcomes, N <= 64, that take it DOWN (8) */
-	uint32_t ramp_ms;	    /* from first share to full share (10 s); 0: at once */
+	uint32_t traffic_failures;                 /* K: in-traffic failures ... (3) */
+	uint32_t traffic_window;                   /* ... of the last N outcomes, N <= 64, that take it DOWN (8) */
+	uint32_t ramp_ms;                          /* from first share to full share (10 s); 0: at once */
 };

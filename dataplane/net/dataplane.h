@@ -23,14 +23,15 @@ struct sb_dataplane_config {
 	int worker_cpu[SB_WORKERS_MAX];
 	uint32_t n_ports;
 	struct sb_dataplane_port port[SB_PORTS_MAX];
-	bool hugepages;	    /* false: --no-huge */
+	bool hugepages;     /* false: --no-huge */
 	uint32_t memory_mb; /* for --no-huge */
 	uint8_t fleet_key[16], boot_key[16];
 	uint32_t transactions_max; /* of all workers together */
 	const struct sb_health_table *health;
 };
 
-/* Starts the EAL, opens every port, makes pools, rings and workers (not yet running). 0 or SB_E_DEVICE/NOMEM; why: one line. */
+/* Starts the EAL, opens every port, makes pools, rings and workers (not yet running). 0 or SB_E_DEVICE/NOMEM; why: one
+ * line. */
 int sb_dataplane_open(const struct sb_dataplane_config *cfg, struct sb_dataplane **out, char why[256]);
 void sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapshot, const struct sb_fib *fib);
 void sb_dataplane_stop(struct sb_dataplane *dp); /* workers finish their burst and return */
@@ -42,8 +43,10 @@ uint64_t sb_dataplane_fib(struct sb_dataplane *dp, const struct sb_fib *f);
 bool sb_dataplane_quiescent(struct sb_dataplane *dp, uint64_t token);
 
 struct sb_mailbox *sb_dataplane_mail(struct sb_dataplane *dp, uint32_t worker);
-const struct sb_counters *sb_dataplane_counters(const struct sb_dataplane *dp, uint32_t worker); /* worker n_workers: control's own */
-const struct sb_trunk_stats *sb_dataplane_trunk_stats(const struct sb_dataplane *dp, uint32_t worker); /* by health slot */
+const struct sb_counters *sb_dataplane_counters(
+        const struct sb_dataplane *dp, uint32_t worker); /* worker n_workers: control's own */
+const struct sb_trunk_stats *sb_dataplane_trunk_stats(
+        const struct sb_dataplane *dp, uint32_t worker); /* by health slot */
 const struct sb_core_usage *sb_dataplane_usage(const struct sb_dataplane *dp, uint32_t worker);
 void sb_dataplane_port_mac(const struct sb_dataplane *dp, uint32_t port, uint8_t mac[6]);
 
@@ -54,11 +57,12 @@ struct sb_pool_usage {
 };
 uint32_t sb_dataplane_pools(const struct sb_dataplane *dp, struct sb_pool_usage *out, uint32_t max);
 
-/* The exception path. Drains what workers punted, at most budget frames: frame() gets whole L2 frames for the TAP twin of a
- * port; datagram() gets SIP datagrams whose next hop is unresolved, to go out by a kernel socket bound to from. */
+/* The exception path. Drains what workers punted, at most budget frames: frame() gets whole L2 frames for the TAP twin
+ * of a port; datagram() gets SIP datagrams whose next hop is unresolved, to go out by a kernel socket bound to from. */
 struct sb_exception_ops {
 	void (*frame)(void *ctx, uint32_t port, const void *data, uint32_t len);
-	void (*datagram)(void *ctx, const struct sb_addr *from, const struct sb_addr *to, const void *data, uint32_t len);
+	void (*datagram)(
+	        void *ctx, const struct sb_addr *from, const struct sb_addr *to, const void *data, uint32_t len);
 	void *ctx;
 };
 uint32_t sb_dataplane_exceptions(struct sb_dataplane *dp, const struct sb_exception_ops *ops, uint32_t budget);

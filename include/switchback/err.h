@@ -18,17 +18,29 @@ enum sb_err {
 static inline const char *sb_err_text(int err)
 {
 	switch (err) {
-	case 0: return "ok";
-	case SB_E_NOMEM: return "out of memory";
-	case SB_E_INVAL: return "invalid value";
-	case SB_E_NOENT: return "not found";
-	case SB_E_EXIST: return "already there";
-	case SB_E_FULL: return "full";
-	case SB_E_NOSPACE: return "buffer too small";
-	case SB_E_FORGED: return "signature does not match";
-	case SB_E_CONFIG: return "configuration refused";
-	case SB_E_IO: return "input/output error";
-	case SB_E_DEVICE: return "device error";
-	default: return "unknown error";
+	case 0:
+		return "ok";
+	case SB_E_NOMEM:
+		return "out of memory";
+	case SB_E_INVAL:
+		return "invalid value";
+	case SB_E_NOENT:
+		return "not found";
+	case SB_E_EXIST:
+		return "already there";
+	case SB_E_FULL:
+		return "full";
+	case SB_E_NOSPACE:
+		return "buffer too small";
+	case SB_E_FORGED:
+		return "signature does not match";
+	case SB_E_CONFIG:
+		return "configuration refused";
+	case SB_E_IO:
+		return "input/output error";
+	case SB_E_DEVICE:
+		return "device error";
+	default:
+		return "unknown error";
 	}
 }

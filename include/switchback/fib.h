@@ -12,17 +12,17 @@
 /* A kernel interface that stands for one of our ports, or a VLAN on it. */
 struct sb_fib_iface {
 	int ifindex;
-	uint16_t port;	/* index of our port */
-	uint16_t vlan;	/* 0: untagged */
-	uint16_t mtu;	/* bytes of IP packet */
+	uint16_t port; /* index of our port */
+	uint16_t vlan; /* 0: untagged */
+	uint16_t mtu;  /* bytes of IP packet */
 	uint8_t mac[SB_MAC_LEN];
 };
 
 /* Disjoint address ranges sorted by first; the longest prefix has already been cut out of the shorter ones. */
 struct sb_fib_range {
 	uint8_t first[16], last[16]; /* network order, so that memcmp orders */
-	struct sb_addr gateway;	     /* family 0: on link */
-	uint16_t iface;		     /* index into ifaces[] */
+	struct sb_addr gateway;      /* family 0: on link */
+	uint16_t iface;              /* index into ifaces[] */
 };
 
 struct sb_fib_neigh {
@@ -37,14 +37,14 @@ struct sb_fib {
 	struct sb_fib_iface *ifaces;
 	struct sb_fib_range *range4, *range6;
 	struct sb_fib_neigh *neigh; /* open addressing */
-	uint32_t neigh_mask;	    /* slots - 1 */
+	uint32_t neigh_mask;        /* slots - 1 */
 };
 
 enum sb_fib_answer { SB_FIB_SEND, SB_FIB_UNRESOLVED, SB_FIB_NO_ROUTE };
 
 struct sb_fib_hop {
 	const struct sb_fib_iface *iface; /* where it leaves */
-	const uint8_t *mac;		  /* the next hop's; NULL when UNRESOLVED */
+	const uint8_t *mac;               /* the next hop's; NULL when UNRESOLVED */
 };
 
 /* Where the probe for a neighbour begins: & neigh_mask, then linearly until an empty slot. The builder puts by it, too.
@@ -94,8 +94,8 @@ static inline const struct sb_fib_range *sb_fib_range(const struct sb_fib *f, co
 
 /* How a packet to dst leaves. port_hint: the port of the listener it leaves from; it decides for IPv6 link-local
  * addresses alone, which every interface has and no range can tell apart. hop is set unless the answer is NO_ROUTE. */
-static inline enum sb_fib_answer sb_fib_lookup(const struct sb_fib *f, const struct sb_addr *dst, uint16_t port_hint,
-	struct sb_fib_hop *hop)
+static inline enum sb_fib_answer sb_fib_lookup(
+        const struct sb_fib *f, const struct sb_addr *dst, uint16_t port_hint, struct sb_fib_hop *hop)
 {
 	const struct sb_addr *next = dst;
 	uint32_t iface = 0;

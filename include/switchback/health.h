@@ -15,9 +15,9 @@ enum sb_admin { SB_ENABLED, SB_DRAIN, SB_DISABLED };
 struct sb_health_line {
 	alignas(64) _Atomic uint32_t word; /* control: wo, workers: ro. state | admin << 8 | share << 16 */
 	_Atomic uint32_t badness;          /* control: wo, workers: ro. Higher is worse; orders the panic choice */
-	_Atomic uint64_t up_since_ms;      /* control: wo, workers: ro. Last change from a not-serving state; 0 never down */
-	_Atomic uint64_t changed_ms;       /* control: wo. Last change of state: the evidence's age (P22) */
-	_Atomic uint64_t hold_until_ms;    /* control: wo. Retry-After of a 503; 0 none */
+	_Atomic uint64_t up_since_ms; /* control: wo, workers: ro. Last change from a not-serving state; 0 never down */
+	_Atomic uint64_t changed_ms;  /* control: wo. Last change of state: the evidence's age (P22) */
+	_Atomic uint64_t hold_until_ms; /* control: wo. Retry-After of a 503; 0 none */
 };
 _Static_assert(sizeof(struct sb_health_line) == 64, "one line a trunk: no false sharing between trunks");
 
@@ -33,7 +33,8 @@ struct sb_health_view {
 
 static inline struct sb_health_view sb_health_read(const struct sb_health_table *t, uint16_t slot)
 {
-	uint32_t w = atomic_load_explicit(&((struct sb_health_table *)(uintptr_t)t)->line[slot].word, memory_order_relaxed);
+	uint32_t w =
+	        atomic_load_explicit(&((struct sb_health_table *)(uintptr_t)t)->line[slot].word, memory_order_relaxed);
 	return (struct sb_health_view){(enum sb_health_state)(w & 0xff), (enum sb_admin)(w >> 8 & 0xff), w >> 16};
 }
 

@@ -40,11 +40,11 @@ enum sb_event {
 #define SB_MAIL_TEXT_MAX 38
 
 struct sb_mail {
-	uint8_t op;       /* enum sb_mail_op */
-	uint8_t kind;     /* enum sb_evidence or sb_event */
-	uint16_t trunk;   /* health slot; SB_NO_TRUNK if none */
-	uint16_t trunk2;  /* health slot */
-	uint16_t code;    /* SIP status, or as the kind says */
+	uint8_t op;      /* enum sb_mail_op */
+	uint8_t kind;    /* enum sb_evidence or sb_event */
+	uint16_t trunk;  /* health slot; SB_NO_TRUNK if none */
+	uint16_t trunk2; /* health slot */
+	uint16_t code;   /* SIP status, or as the kind says */
 	union {
 		struct {
 			uint32_t slot, gen;

@@ -11,23 +11,23 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SB_WORKERS_MAX	  64
-#define SB_NAME_MAX	  32 /* with the NUL */
-#define SB_PORTS_MAX	  16
+#define SB_WORKERS_MAX    64
+#define SB_NAME_MAX       32 /* with the NUL */
+#define SB_PORTS_MAX      16
 #define SB_CANDIDATES_MAX 16 /* trunks one request may try: bounds every hunt (P12) */
-#define SB_PREFIX_MAX	  32 /* characters of a dialled number that count */
+#define SB_PREFIX_MAX     32 /* characters of a dialled number that count */
 
 enum sb_parser { SB_PARSER_AUTO, SB_PARSER_OSIP };
 enum sb_late_2xx { SB_LATE_FORWARD, SB_LATE_BYE };
 
 struct sb_snap_listener {
 	char name[SB_NAME_MAX];
-	struct sb_addr addr;		/* what it is bound to; our Via sent-by and Record-Route host */
+	struct sb_addr addr;             /* what it is bound to; our Via sent-by and Record-Route host */
 	char hostport[SB_ADDR_TEXT_MAX]; /* addr as text */
 	uint8_t hostport_len;
-	uint16_t port;	   /* index into the daemon's ports: constant for the life of the process */
-	uint32_t trust;	   /* first of its networks in nets[] */
-	uint32_t n_trust;  /* 0: no new request is accepted here */
+	uint16_t port;    /* index into the daemon's ports: constant for the life of the process */
+	uint32_t trust;   /* first of its networks in nets[] */
+	uint32_t n_trust; /* 0: no new request is accepted here */
 };
 
 /* A set of final response codes 300..699. */
@@ -49,18 +49,18 @@ static inline void sb_code_add(struct sb_code_set *s, unsigned code)
 struct sb_snap_trunk {
 	char name[SB_NAME_MAX];
 	struct sb_addr addr;
-	uint16_t listener; /* index: the one it is reached from (P15) */
-	uint16_t slot;	   /* health slot: belongs to the name, stable over reloads (P20) */
-	uint32_t trying_timer_ms; /* a (S4.1) */
-	uint32_t sends;		  /* n = invite_retries + 1 */
+	uint16_t listener;           /* index: the one it is reached from (P15) */
+	uint16_t slot;               /* health slot: belongs to the name, stable over reloads (P20) */
+	uint32_t trying_timer_ms;    /* a (S4.1) */
+	uint32_t sends;              /* n = invite_retries + 1 */
 	bool failover_after_ringing; /* P19 */
 	struct sb_code_set failover_on;
-	char probe_from[64];	   /* From URI of probes, "" for sip:switchback@listener (P18) */
+	char probe_from[64];       /* From URI of probes, "" for sip:switchback@listener (P18) */
 	char probe_user_agent[64]; /* "" none */
 };
 
 struct sb_snap_member {
-	uint16_t trunk;	   /* index into trunks[] */
+	uint16_t trunk;    /* index into trunks[] */
 	uint16_t priority; /* lower is tried first */
 	uint16_t weight;   /* 1..65535: share within one priority */
 };
@@ -75,25 +75,26 @@ enum sb_route_kind { SB_ROUTE_PREFIX, SB_ROUTE_DOMAIN, SB_ROUTE_SOURCE, SB_ROUTE
 
 struct sb_snap_route {
 	enum sb_route_kind kind;
-	uint32_t key;		  /* PREFIX, DOMAIN: offset in text[], NUL-terminated; SOURCE: index in nets[] */
+	uint32_t key;             /* PREFIX, DOMAIN: offset in text[], NUL-terminated; SOURCE: index in nets[] */
 	uint32_t group, n_groups; /* route_groups[]: indexes into groups[], in order */
 };
 
 /* Open-addressing hash of prefixes: a look-up hashes every length present, so their cache misses overlap. */
 struct sb_prefix_slot {
-	uint64_t hash;	/* of the prefix text; 0 empty */
-	uint32_t text;	/* offset in text[] to verify */
+	uint64_t hash;  /* of the prefix text; 0 empty */
+	uint32_t text;  /* offset in text[] to verify */
 	uint32_t route; /* index in routes[] */
 };
 
 struct sb_prefix_table {
 	struct sb_prefix_slot *slot;
-	uint64_t mask;	  /* slots - 1 */
+	uint64_t mask;    /* slots - 1 */
 	uint64_t lengths; /* bit n set: some prefix has n characters (n < SB_PREFIX_MAX) */
 };
 
 struct sb_snap_ref {
-	alignas(64) _Atomic uint64_t n; /* transactions of one worker that use this snapshot. That worker: rw, control: ro */
+	alignas(64) _Atomic uint64_t
+	        n; /* transactions of one worker that use this snapshot. That worker: rw, control: ro */
 };
 
 struct sb_snapshot {
@@ -101,8 +102,8 @@ struct sb_snapshot {
 	enum sb_parser parser;
 	enum sb_late_2xx late_2xx;
 	uint32_t t1_ms, t2_ms, t4_ms, timer_c_ms; /* RFC 3261 17: 500, 4000, 5000; C > 180000 */
-	uint32_t retry_after_s;			  /* told to whoever is shed */
-	uint32_t invite_rate_per_source;	  /* a second; 0: unlimited */
+	uint32_t retry_after_s;                   /* told to whoever is shed */
+	uint32_t invite_rate_per_source;          /* a second; 0: unlimited */
 	uint32_t n_listeners, n_trunks, n_groups, n_routes;
 	struct sb_snap_listener *listeners;
 	struct sb_snap_trunk *trunks;
