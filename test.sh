@@ -79,7 +79,7 @@ say "build/release"
 prepare_build build/release --buildtype=release || { count 0 1; finish; }
 if [ $quick = no ]; then
 	say "build/asan"
-	prepare_build build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Djemalloc=false ||
+	prepare_build build/asan --buildtype=debug -Doptimization=1 -Dwerror=false -Db_sanitize=address,undefined -Djemalloc=false ||
 		{ count 0 1; finish; }
 fi
 

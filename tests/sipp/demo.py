@@ -91,7 +91,8 @@ class View:
         out = [f"\033[1mswitchback\033[0m  sipp -> switchbackd ({demo.driver}) -> two sipp trunks{demo.clock():>12}", "",
                f"\033[1m{demo.title}\033[0m", demo.note, "",
                f"calls {rates.counters.get('calls', 0):>8}   {sum(rates.rate.values()):6.0f}/s   answered "
-               f"{rates.counters.get('calls_answered', 0):>8}   re-routed {rates.counters.get('failovers', 0):>5}", "",
+               f"{rates.counters.get('calls_answered', 0):>8}   re-routed {rates.counters.get('failovers', 0):>5}",
+               f"first call re-routed: {demo.first_rerouted()}", "",
                "trunk      health     calls/s  share of new calls"]
         for name in NAMES:
             state = rates.trunks.get(name, {}).get("state", "?")
@@ -176,6 +177,10 @@ class Demo:
     def failovers(self):
         return self.daemon.events.find("failover", trunk="primary")
 
+    def first_rerouted(self):
+        told = {"icmp": "told by ICMP {:.1f} ms", "silence": "by silence {:.1f} ms (formula " + f"{FORMULA_MS} ms)"}
+        return ", ".join(told[how].format(ms) for how, ms in self.measured.items()) or "none yet"
+
     def begin(self):
         self.secondary, self.primary = self.answer_as("secondary"), self.answer_as("primary")
         self.daemon.start()
@@ -191,8 +196,16 @@ class Demo:
         self.play("The primary is back", "It is probed; two good answers in a row, then its share grows over 6 s.",
                   lambda: self.state("primary") == "UP" and self.rates.share("primary") > 0.9)
 
-    def first_failover(self, seen):
-        return lambda: len(self.failovers()) > seen and self.state("primary") in ("DOWN", "HALF_OPEN")
+    def first_failover(self, how, seen):
+        """Until a call has left the primary (after the `seen` ones before) and the primary is known to be dead."""
+
+        def test():
+            left = self.failovers()[seen:]
+            if left:
+                self.measured[how] = left[0]["elapsed_us"] / 1000
+            return bool(left) and self.state("primary") in ("DOWN", "HALF_OPEN")
+
+        return test
 
     def story(self):
         self.play("Steady: every call goes to the primary", f"{self.rate} calls a second, priority 1 before priority 2.",
@@ -200,15 +213,13 @@ class Demo:
         seen = len(self.failovers())
         self.primary.process.kill()
         self.play("The primary's process is killed: its host answers with ICMP",
-                  "The call that meets it goes to the secondary at once.", self.first_failover(seen), at_least=6)
-        self.measured["icmp"] = self.failovers()[seen]["elapsed_us"] / 1000
+                  "The call that meets it goes to the secondary at once.", self.first_failover("icmp", seen), at_least=6)
         self.primary_returns()
         seen = len(self.failovers())
         self.primary.process.send_signal(signal.SIGSTOP)
         self.play("The primary is frozen: silence, no ICMP",
                   f"trying_timer {TRYING_MS} ms, {RETRIES} retries: given up after {TRYING_MS} x (2^{RETRIES + 1} - 1) = "
-                  f"{FORMULA_MS} ms.", self.first_failover(seen), at_least=6)
-        self.measured["silence"] = self.failovers()[seen]["elapsed_us"] / 1000
+                  f"{FORMULA_MS} ms.", self.first_failover("silence", seen), at_least=6)
         self.primary.process.kill()
         self.primary_returns()
         self.play("Steady again", "", lambda: True, at_least=2)
@@ -227,7 +238,7 @@ class Demo:
         return [
             f"calls made               {figures['created']:>8}",
             f"came through             {figures['successful']:>8}",
-            f"lost                     {lost:>8}" + ("   in mid-call on the primary when it died" if lost else ""),
+            f"lost                     {lost:>8}" + ("   with the primary: it had them when it died" if lost else ""),
             f"re-routed                {counters['failovers']:>8}",
             f"first one, told by ICMP  {self.measured['icmp']:>8.2f} ms after its INVITE came in",
             f"first one, by silence    {self.measured['silence']:>8.1f} ms; the formula says {FORMULA_MS} ms",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every frame to and from dut, with the kernel's time stamps, read on the switch's ports to it; parsed as far as SIP and
 ICMP; kept as a pcap when a test fails."""
+import os
+import select
 import socket
 import struct
 import threading
@@ -82,8 +84,10 @@ class Parser:
 
 
 class Capture:
+    """A message that some peer has received is here already, waiting in a socket; so whoever asks reads the sockets first, and
+    never sees less than the peers do. A thread reads when nobody asks, for those who wait."""
+
     def __init__(self, network):
-        self.network = network
         self.frames, self.packets, self.messages = [], [], []
         self._changed = threading.Condition()
         self._parser = Parser()
@@ -95,42 +99,51 @@ class Capture:
                 tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
                 tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
                 tap.bind((port, ETH_P_ALL))
-            tap.settimeout(0.05)
-            thread = threading.Thread(target=self._read, args=(tap,), daemon=True)
-            thread.start()
-            self._sockets.append((tap, thread))
-        self._open = True
+            tap.setblocking(False)
+            self._sockets.append(tap)
+        self._stop, self._stopped = os.pipe()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
-    def _read(self, tap):
+    def _read(self):
         while True:
-            try:
-                data, control, _, _ = tap.recvmsg(70000, 256)
-            except TimeoutError:
-                continue
-            except OSError:
+            ready, _, _ = select.select([*self._sockets, self._stop], [], [])
+            if self._stop in ready:
                 return
-            when = time.time()
-            for level, kind, value in control:
-                if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-                    seconds, nanoseconds = struct.unpack("qq", value[:16])
-                    when = seconds + nanoseconds / 1e9
-            tci = vlan_of(control)
-            if tci is not None:
-                data = data[:12] + struct.pack("!HH", 0x8100, tci) + data[12:]
-            self._take(when, data)
+            with self._changed:
+                self._drain()
+                self._changed.notify_all()
 
-    def _take(self, when, data):
-        with self._changed:
-            self.frames.append((when, data))
-            packet = self._parser.frame(when, data)
-            if not packet:
-                return
-            self.packets.append(packet)
-            if packet.protocol == UDP and sip.looks_like_sip(packet.payload):
-                message = sip.Message(packet.payload, packet.source, when, packet.destination)
-                message.vlan = packet.vlan
-                self.messages.append(message)
-            self._changed.notify_all()
+    def _drain(self):
+        """All that the sockets hold. The lock is held."""
+        for tap in self._sockets:
+            while True:
+                try:
+                    data, control, _, _ = tap.recvmsg(70000, 256)
+                except BlockingIOError:
+                    break
+                except OSError:
+                    return
+                self._take(data, control)
+
+    def _take(self, data, control):
+        when = time.time()
+        for level, kind, value in control:
+            if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                seconds, nanoseconds = struct.unpack("qq", value[:16])
+                when = seconds + nanoseconds / 1e9
+        tci = vlan_of(control)
+        if tci is not None:
+            data = data[:12] + struct.pack("!HH", 0x8100, tci) + data[12:]
+        self.frames.append((when, data))
+        packet = self._parser.frame(when, data)
+        if not packet:
+            return
+        self.packets.append(packet)
+        if packet.protocol == UDP and sip.looks_like_sip(packet.payload):
+            message = sip.Message(packet.payload, packet.source, when, packet.destination)
+            message.vlan = packet.vlan
+            self.messages.append(message)
 
     def _match(self, what, source, destination, call_id):
         return [m for m in self.messages if (what is None or m.is_(what)) and
@@ -140,12 +153,14 @@ class Capture:
     def sip(self, what=None, source=None, destination=None, call_id=None):
         """The messages seen so far, in order. source, destination: IP addresses."""
         with self._changed:
+            self._drain()
             return self._match(what, source, destination, call_id)
 
     def wait(self, what=None, count=1, timeout=5.0, source=None, destination=None, call_id=None):
         until = time.monotonic() + timeout
         with self._changed:
             while True:
+                self._drain()
                 found = self._match(what, source, destination, call_id)
                 if len(found) >= count:
                     return found
@@ -166,19 +181,22 @@ class Capture:
 
     def icmp(self, source=None):
         with self._changed:
+            self._drain()
             return [p for p in self.packets if p.icmp and (source is None or p.source[0] == source)]
 
     def save(self, path):
         with self._changed, open(path, "wb") as file:
+            self._drain()
             file.write(struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 262144, 1))
             for when, data in sorted(self.frames, key=lambda frame: frame[0]):
                 seconds = int(when)
                 file.write(struct.pack("<IIII", seconds, int((when - seconds) * 1e9), len(data), len(data)) + data)
 
     def close(self):
-        if self._open:
-            self._open = False
-            for tap, _ in self._sockets:
-                tap.close()
-            for _, thread in self._sockets:
-                thread.join(1.0)
+        os.write(self._stopped, b"x")
+        self._thread.join()
+        for tap in self._sockets:
+            tap.close()
+        self._sockets = []
+        os.close(self._stop)
+        os.close(self._stopped)

@@ -129,8 +129,8 @@ class Case:
             elif one.events:
                 one.drop_connections()
         if self.capture:
-            self.capture.close()
             if keep:
                 self.capture.save(self.directory / "wire.pcap")
+            self.capture.close()
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
