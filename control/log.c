@@ -83,13 +83,12 @@ static void put_quoted(struct line *l, const char *text)
 	put_text(l, "\"");
 	while (*text && !l->cut)
 		text += put_char(l, text);
-	if (l->cut) { /* TAIL_ROOM is kept for this */
+	/* TAIL_ROOM is kept for this. */
+	if (l->cut) {
 		memcpy(l->text + l->len, "...", 3);
 		l->len += 3;
-		l->text[l->len++] = '"';
-		return;
 	}
-	put_text(l, "\"");
+	l->text[l->len++] = '"';
 }
 
 /* logfmt: bare unless it is empty or holds a blank, '=', '"', '\', a control character or a byte above 126. */
