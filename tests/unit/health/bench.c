@@ -8,7 +8,7 @@ static void on_event(void *ctx, const struct sb_event_record *rec)
 		b->event[b->n_events++] = *rec;
 }
 
-static void fill_policy(struct sb_trunk_policy *p)
+void fill_policy(struct sb_trunk_policy *p)
 {
 	*p = (struct sb_trunk_policy){
 	        .probe = true,
@@ -33,7 +33,7 @@ void config(struct bench *b, unsigned n_trunks)
 	sb_engine_config(b->e, &b->snap, b->policy, b->now_ms);
 }
 
-static void *zeroed(size_t size)
+void *zeroed(size_t size)
 {
 	void *p = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	assert_non_null(p);

@@ -48,3 +48,5 @@ void assert_state(struct bench *b, uint16_t slot, enum sb_health_state s);
 void bring_up(struct bench *b, unsigned n);
 const struct sb_event_record *last_event(const struct bench *b);
 unsigned events_with(const struct bench *b, const char *kind, const char *part);
+void *zeroed(size_t size);
+void fill_policy(struct sb_trunk_policy *p);
