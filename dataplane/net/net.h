@@ -66,7 +66,7 @@ struct sb_port {
 	uint64_t token;       /* control: when workers were told to leave it */
 	_Atomic bool started; /* control: wo, workers: ro */
 	bool wide;            /* the driver writes frames bigger than a small buffer */
-	bool tx_ip_checksum, tx_udp_checksum, rx_scatter;
+	bool tx_ip_checksum, tx_udp_checksum;
 	uint8_t mac[SB_MAC_LEN];
 };
 
