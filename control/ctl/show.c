@@ -187,6 +187,14 @@ int ctl_routes(struct ctl *c)
 	return CTL_OK;
 }
 
+/* a * (2^n - 1) is S4.2; the last candidate of all has what RFC 3261's timer B gives instead. */
+static void formula_cell(struct ctl_table *t, const json_t *row)
+{
+	json_int_t a = ctl_int(row, "trying_timer_ms"), n = ctl_int(row, "sends");
+	bool formula = n >= 0 && n < 32 && ctl_int(row, "formula_ms") == a * ((1ll << n) - 1);
+	ctl_cell(t, "%lld sends x %lld ms%s", (long long)n, (long long)a, formula ? "" : ", the last: 64*T1");
+}
+
 static void candidate_row(struct ctl_table *t, const json_t *row, size_t place)
 {
 	char worst[CTL_TIME_MAX], total[CTL_TIME_MAX];
@@ -196,7 +204,7 @@ static void candidate_row(struct ctl_table *t, const json_t *row, size_t place)
 	ctl_cell(t, "%s", ctl_text(row, "address"));
 	ctl_cell_state(t, ctl_text(row, "state"));
 	share_cell(t, row);
-	ctl_cell(t, "%lld sends x %lld ms", N(row, "sends"), N(row, "trying_timer_ms"));
+	formula_cell(t, row);
 	ctl_cell(t, "%s", ctl_age(ctl_int(row, "formula_ms"), worst));
 	ctl_cell(t, "%s", ctl_age(ctl_int(row, "running_ms"), total));
 	ctl_cell(t, "%s", ctl_text(row, "pick"));
