@@ -354,6 +354,28 @@ static void live_socket_or_a_file_is_left_alone(void **state)
 	close(fd);
 }
 
+/* A daemon too busy to accept is alive. */
+static void socket_with_a_full_backlog_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char why[SB_MANAGE_WHY_MAX];
+	struct sb_manage *second;
+	int fd[64], n = 0, busy;
+	sb_manage_free(w->m);
+	busy = bind_at(w->path);
+	strcpy(at.sun_path, w->path);
+	do {
+		assert_true(n < 64);
+		fd[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	} while (connect(fd[n++], (struct sockaddr *)&at, sizeof at) == 0);
+	assert_int_equal(world_serve(w, w->path, &second, why), SB_E_EXIST);
+	while (n)
+		close(fd[--n]);
+	close(busy);
+	assert_int_equal(world_serve(w, w->path, &w->m, why), 0);
+}
+
 static void socket_file_of_a_killed_daemon_is_replaced(void **state)
 {
 	struct world *w = *state;
@@ -399,6 +421,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                follower_that_only_closed_its_sending_side_goes_on_listening, setup, teardown),
 	        cmocka_unit_test_setup_teardown(live_socket_or_a_file_is_left_alone, setup, teardown),
+	        cmocka_unit_test_setup_teardown(socket_with_a_full_backlog_is_left_alone, setup, teardown),
 	        cmocka_unit_test_setup_teardown(socket_file_of_a_killed_daemon_is_replaced, setup, teardown),
 	        cmocka_unit_test_setup_teardown(socket_file_of_the_next_daemon_is_not_removed, setup, teardown),
 	};
