@@ -217,7 +217,7 @@ def repeated_2xx_is_relayed(t):
     for _ in range(3):
         t1.reply(invite, 200)
         call.expect((200, "INVITE"))
-    t.capture.quiet((200, "INVITE"), 0.4, destination=t.address("caller"))
+    t.capture.quiet((200, "INVITE"), 0.4, seen=3, destination=t.address("caller"))
     assert t1.count("ACK") == 0
 
 

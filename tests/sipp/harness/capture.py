@@ -170,9 +170,12 @@ class Capture:
                                   f"{destination or 'anyone'} within {timeout} s")
                 self._changed.wait(left)
 
-    def quiet(self, what, seconds, source=None, destination=None, call_id=None):
-        """Nothing more of the kind for so long: the one way to see that something does not come."""
-        before = len(self.sip(what, source, destination, call_id))
+    def quiet(self, what, seconds, seen=None, source=None, destination=None, call_id=None):
+        """Nothing more of the kind for so long: the one way to see that something does not come. seen: how many there may be
+        already; None: any number."""
+        found = self.sip(what, source, destination, call_id)
+        before = len(found)
+        assert seen in (None, before), f"on the wire already: {found}"
         try:
             more = self.wait(what, before + 1, seconds, source, destination, call_id)
         except Nothing:
