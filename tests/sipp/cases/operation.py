@@ -165,7 +165,7 @@ def every_command_answers_in_both_forms(t):
         json.loads(t.daemon.ctl("--json", command).stdout.splitlines()[0] if command == "events" else
                    t.daemon.ctl("--json", command).stdout)
     memory = t.daemon.ctl("memory").stdout.lower()
-    for word in ("jemalloc" if not t.sanitized else "heap", "osip", "pool"):
+    for word in ("jemalloc" if not t.sanitized else "heap", "osip", "packets"):
         assert word in memory, f"no {word} in:\n{memory}"
     assert t.daemon.ctl("no-such-command").returncode == 64
     assert t.daemon.ctl("trunk").returncode == 64
