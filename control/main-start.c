@@ -152,7 +152,6 @@ static void add_event(void *ctx, const struct sb_event_record *rec)
 static int make_engine(struct sb_daemon *d)
 {
 	struct sb_engine_config cfg = {.n_workers = d->config->n_workers,
-	        .transactions_per_worker = d->config->transactions_max / d->config->n_workers + 1,
 	        .health = d->health,
 	        .event = add_event,
 	        .event_ctx = d->events,
@@ -162,6 +161,9 @@ static int make_engine(struct sb_daemon *d)
 	for (uint32_t w = 0; w < cfg.n_workers; w++) {
 		cfg.mail[w] = sb_dataplane_mail(d->dp, w);
 		cfg.trunk_stats[w] = sb_dataplane_trunk_stats(d->dp, w);
+		uint64_t slots = sb_dataplane_usage(d->dp, w)->transactions_max; /* each needs its timer */
+		if (slots > cfg.transactions_per_worker)
+			cfg.transactions_per_worker = (uint32_t)slots;
 	}
 	d->engine = sb_engine_new(&cfg);
 	return d->engine ? 0 : fail("no memory for timers", strerror(errno), EX_OSERR);
