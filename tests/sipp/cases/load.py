@@ -8,13 +8,20 @@ from harness.case import test
 
 @test(capture=False, sanitized=False)
 def thousand_calls_a_second_for_30_s(t):
-    """No call fails, nothing is sent twice, and the counters' identity holds (checked after every test)."""
+    """No call fails, nothing is sent twice, and the counters' identity holds (checked after every test). A run in which the
+    machine did not run sipp for half a second says nothing and is made again, twice at most."""
     t.start(limits={"transactions": 200000})
     t.meet("caller", "t1")
-    t.sipp_trunk("t1")
-    t.sipp_caller(calls=30000, rate=1000).wait(90).all_good(30000, retransmissions=0)
-    counters = t.daemon.counters()
-    assert counters["calls_answered"] == 30000 and counters["retransmissions_out"] == 0, counters
+    for _ in range(3):
+        trunk = t.sipp_trunk("t1")
+        before = t.daemon.counters()
+        caller = t.sipp_caller(calls=30000, rate=1000).wait(90)
+        if not (caller.was_starved() or trunk.was_starved()):
+            break
+        trunk.stop()
+    caller.all_good(30000, retransmissions=0)
+    made = {name: value - before[name] for name, value in t.daemon.counters().items()}
+    assert made["calls_answered"] == 30000 and made["retransmissions_out"] == 0, made
 
 
 @test(capture=False)
@@ -29,7 +36,6 @@ def primary_dies_under_load_and_no_call_fails(t):
     t.sipp_trunk("t2")
     t.daemon.wait_trunk("t1", "UP")
     t.daemon.wait_trunk("t2", "UP")
-    # Calls have no hold, so that what dies with the primary is its calls in set-up; those in the air may be lost with it.
     caller = t.sipp_caller(calls=800, rate=100)
     t.daemon.wait_counter("calls", 200, timeout=20)
     first.stop()
@@ -37,9 +43,9 @@ def primary_dies_under_load_and_no_call_fails(t):
     t.daemon.wait_counter("calls", 400, timeout=20)
     t.sipp_trunk("t1")
     t.daemon.wait_trunk("t1", "UP", timeout=15)
-    caller.wait(40)
-    figures = caller.figures()
-    assert figures["failed"] <= 2 and figures["successful"] >= 798, (figures, caller.complaint())
+    # A call that rings at the primary, or is answered there, when that dies, dies with it: no more than two at this rate.
+    t.daemon.wait_counter("calls", 800, timeout=20)
+    t.daemon.events.wait(lambda: caller.figures()["successful"] >= 798, 10, f"798 good calls, but {caller.figures()}")
     assert t.daemon.counter("failovers") >= 1
     back = t.daemon.trunks()["t1"]["calls"]
     assert back > 250, t.daemon.trunks()

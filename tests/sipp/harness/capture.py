@@ -9,9 +9,9 @@ import threading
 import time
 
 from . import sip
-from .endpoint import Nothing
+from .endpoint import SO_RCVBUFFORCE, Nothing
 
-SO_RCVBUFFORCE, SO_TIMESTAMPNS, PACKET_AUXDATA, SOL_PACKET = 33, 35, 8, 263
+SO_TIMESTAMPNS, PACKET_AUXDATA, SOL_PACKET = 35, 8, 263
 ETH_P_ALL, TP_STATUS_VLAN_VALID, UDP, ICMP4, ICMP6, FRAGMENT6 = 3, 0x10, 17, 1, 58, 44
 
 

@@ -28,7 +28,8 @@ def trunk(name, address, **keys):
 
 
 def device(driver, segment=0):
-    return f"{driver}{segment},iface=edge{segment}"
+    """The worker's CPU is the machine's too: the ring of net_af_packet holds what comes while it is away."""
+    return f"{driver}{segment},iface=edge{segment}" + (",framecnt=2048" if driver == "net_af_packet" else "")
 
 
 def config(network, directory, driver, trunks=("t1", "t2", "t3"), v6=False, **top):

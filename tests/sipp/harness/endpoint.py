@@ -6,6 +6,8 @@ import time
 
 from . import sip
 
+SO_RCVBUFFORCE = 33
+
 
 class Nothing(Exception):
     """What was awaited did not come."""
@@ -23,7 +25,7 @@ class Endpoint:
         self._arrived = threading.Condition()
         with host.ns.entered():
             self.socket = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.socket.bind(self.address)
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
