@@ -8,9 +8,9 @@
 #include <switchback/err.h>
 #include <sys/mman.h>
 
-#define TRANSACTIONS_MIN 1024
-#define LINGER_MIN       65536
-#define TEXT_PER_TXN     2048
+#define LINGER_MIN   65536
+#define TEXT_PER_TXN 2048
+#define TEXT_MIN     (4u << 20) /* the largest datagrams fit a small table too */
 
 /* Zeroed, and no page of it is there before it is touched. */
 static void *region_map(size_t size)
@@ -49,10 +49,9 @@ static int open_core(struct sb_worker *w)
 	        .counters = &w->counters,
 	        .trunk_stats = w->trunk_stats,
 	};
-	core.transactions_max = RTE_MIN(
-	        RTE_MAX(cfg->transactions_max / cfg->n_workers, (uint32_t)TRANSACTIONS_MIN), SB_COOKIE_SLOTS_MAX);
+	core.transactions_max = RTE_MIN(RTE_MAX(cfg->transactions_max / cfg->n_workers, 1u), SB_COOKIE_SLOTS_MAX);
 	core.linger_max = RTE_MAX(core.transactions_max * 4, (uint32_t)LINGER_MIN);
-	core.text_bytes_max = (uint64_t)core.transactions_max * TEXT_PER_TXN;
+	core.text_bytes_max = RTE_MAX((uint64_t)core.transactions_max * TEXT_PER_TXN, (uint64_t)TEXT_MIN);
 	w->memory_size = sb_core_memory(&core);
 	w->memory = core.memory = region_map(w->memory_size);
 	if (!w->memory)

@@ -29,6 +29,7 @@ static uint32_t take_port(struct sb_worker *w, uint16_t port)
 	uint32_t n = rte_eth_rx_burst(w->dp->port[port].id, (uint16_t)w->index, m, SB_BURST);
 	if (!n)
 		return 0;
+	look_up(w); /* what came after a reload was told done must see it, however long this thread was not run */
 	sb_count_add(&w->counters, SB_C_rx_frames, n);
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));

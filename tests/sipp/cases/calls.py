@@ -3,7 +3,7 @@
 from harness import sip
 from harness.case import test
 from harness.daemon import config, device, trunk
-from harness.endpoint import Dialog
+from harness.endpoint import answering, Dialog
 
 
 def sipp_call(t, v6=False):
@@ -70,6 +70,25 @@ def ping_is_answered_by_the_kernel_twin(t):
         t.ping("caller", v6)
         t.ping("caller", v6, size=4000)
     assert t.daemon.counter("end_punted") >= 4
+
+
+@test()
+def interface_beneath_a_port_keeps_quiet(t):
+    """P17: the kernel's own interface gets a copy of each frame; it answers neither ARP nor echo nor SIP a second time, for as
+    long as the daemon has it, and is as before afterwards."""
+    before = t.network.dut.read("net/ipv4/conf/edge0/arp_ignore")
+    t.start()
+    t.trunk("t1", answer=answering())
+    t.call().send("INVITE").final(200)
+    for v6 in (False, True):
+        done = t.network["caller"].ns.run("ping", "-c", "3", "-i", "0.2", "-W", "3", t.network.listener(v6))
+        assert "DUP" not in done.stdout and "3 received" in done.stdout, done.stdout
+    unreachable = [packet for packet in t.network["caller"].ns.run("cat", "/proc/net/snmp").stdout.splitlines()
+                   if packet.startswith("IcmpMsg:") and " InType3" in packet]
+    assert not unreachable, unreachable
+    assert t.network.dut.read("net/ipv4/conf/edge0/arp_ignore") == "8"
+    assert t.daemon.stop() == 0
+    assert t.network.dut.read("net/ipv4/conf/edge0/arp_ignore") == before
 
 
 def large_body_crosses(t, v6):

@@ -71,6 +71,11 @@ class Namespace:
         """Several ip commands in one process."""
         self.run("ip", "-batch", "-", text=lines)
 
+    def read(self, key):
+        """A setting below /proc/sys, as the namespace has it."""
+        with self.entered(), open("/proc/sys/" + key, encoding="ascii") as file:
+            return file.read().strip()
+
     def sysctl(self, **values):
         """key with dots written as __; missing keys are passed over (a kernel without IPv6)."""
         with self.entered():
@@ -135,17 +140,8 @@ class Network:
         self.dut = Namespace("dut")
         for segment in (0, 1):
             self._plug(self.dut, "dut", f"edge{segment}", segment)
-            self._mute(f"edge{segment}")
         self.hosts = {name: self._host(name, number, segments) for name, number, segments in
                       (("caller", 1, (0,)), ("t1", 11, (0, 1)), ("t2", 12, (0, 1)), ("t3", 13, (0, 1)))}
-
-    def _mute(self, interface):
-        """net_af_packet leaves the kernel a copy of each frame; the twin's kernel must not answer it a second time. Packet
-        sockets see frames before this hook drops them."""
-        self.dut.sysctl(**{f"net__ipv6__conf__{interface}__disable_ipv6": 1, f"net__ipv4__conf__{interface}__arp_ignore": 8,
-                           f"net__ipv4__conf__{interface}__rp_filter": 1})
-        self.dut.run("nft", f"add table netdev {interface}; add chain netdev {interface} in {{ type filter hook ingress "
-                     f"device \"{interface}\" priority 0; policy drop; }}")
 
     def _plug(self, namespace, label, interface, segment):
         port = f"{label}-{segment}"
