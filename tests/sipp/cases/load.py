@@ -4,6 +4,7 @@ import json
 import re
 
 from harness.case import test
+from harness.daemon import CPUS
 
 
 @test(capture=False, sanitized=False)
@@ -67,6 +68,20 @@ def heap_figures(daemon):
 
     walk("", daemon.call("memory"))
     return found
+
+
+@test(capture=False)
+def two_workers_hand_over_what_the_other_owns(t):
+    """Sharding by Call-ID: whatever queue a packet came by, its transaction's worker gets it; ICMP errors too (P1)."""
+    settings = t.config(trunks=("t1", "t2"))
+    settings["workers"] = CPUS[:2]
+    t.start(settings)
+    t.meet("caller", "t1", "t2")
+    t.sipp_trunk("t2")
+    t.sipp_caller(calls=300, rate=100).wait(60).all_good(300)
+    counters = t.daemon.counters()
+    assert counters["failovers"] + t.daemon.trunks()["t2"]["calls"] >= 300 and counters["handoff"] > 0, counters
+    assert counters["failovers"] > 0 and counters["calls_answered"] == 300, counters
 
 
 @test(capture=False, slow=True, sanitized=False)
