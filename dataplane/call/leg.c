@@ -86,7 +86,8 @@ bool sb_leg_send(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct
 	}
 	struct sb_pkt *pkt = sb_out_alloc(c, sip->len + SB_RELAY_GROWTH);
 	if (!pkt)
-		return false;
+		return true; /* our want, not the trunk's fault: as if lost on the way, the next retransmission makes it
+		                good */
 	relay_of(c, t, leg, sip, &r, branch);
 	return send_to_leg(c, t, leg, pkt, sb_compose_request(sip, &r, pkt->text, pkt->cap));
 }

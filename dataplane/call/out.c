@@ -11,7 +11,10 @@ struct sb_end sb_ended(enum sb_counter counter)
 
 struct sb_pkt *sb_out_alloc(struct sb_core *c, uint32_t size)
 {
-	return c->cfg.ops->alloc(c->cfg.ops_ctx, size);
+	struct sb_pkt *pkt = c->cfg.ops->alloc(c->cfg.ops_ctx, size);
+	if (!pkt)
+		sb_count(c->cfg.counters, SB_C_tx_no_buffer);
+	return pkt;
 }
 
 bool sb_out_send(

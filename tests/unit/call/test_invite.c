@@ -556,6 +556,28 @@ static void unsendable_legs_end_in_500(void **state)
 	all_ends(w);
 }
 
+/* No free buffer: nothing is blamed on a trunk, and what could not be made is made good by the next retransmission */
+static void want_of_buffers_is_made_good_by_retransmissions(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->refuse_buffers = true;
+	assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_forwarded);
+	world_quiet(w);
+	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, 0), 0);
+	w->refuse_buffers = false;
+	world_pass(w, 200);
+	const struct world_sent *inv = world_expect(w, "INVITE", T1);
+	const char *ok = world_answer(inv->text, 200, "");
+	w->refuse_buffers = true;
+	assert_int_equal(world_rx(w, T1, ok), SB_C_drop_no_buffer);
+	w->refuse_buffers = false;
+	assert_int_equal(world_rx(w, T1, ok), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 200", world_caller);
+	assert_true(w->counters.v[SB_C_tx_no_buffer] > 0);
+	all_ends(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -585,6 +607,7 @@ int main(void)
 	        cmocka_unit_test(call_in_flight_keeps_its_timers_over_a_reload),
 	        cmocka_unit_test(timer_survives_a_full_mailbox),
 	        cmocka_unit_test(unsendable_legs_end_in_500),
+	        cmocka_unit_test(want_of_buffers_is_made_good_by_retransmissions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

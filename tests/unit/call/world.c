@@ -14,7 +14,8 @@ static struct sb_addr addr(const char *text)
 
 static struct sb_pkt *pkt_alloc(void *ctx, uint32_t size)
 {
-	(void)ctx;
+	if (((struct world *)ctx)->refuse_buffers)
+		return NULL;
 	struct sb_pkt *p = calloc(1, sizeof *p + size + SB_SIP_PAD);
 	p->text = (char *)(p + 1);
 	p->cap = size;
