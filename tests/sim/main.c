@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* main.c - the command line, the profiles, and the life of one world: calls come, things go wrong, all heals, it must
+ * become quiet and empty. */
+#include "sim.h"
+#include <signal.h>
+#include <stdarg.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct profile profiles[] = {
+        {.name = "calm",
+                .rate = 40,
+                .slots_min = 1024,
+                .slots_max = 4096,
+                .ring_min = 1024,
+                .ring_max = 4096,
+                .late_ms = 4},
+        {.name = "faults",
+                .loss_pm = 60,
+                .dup_pm = 40,
+                .reorder_pm = 100,
+                .reorder_ms = 120,
+                .garbage_pm = 100,
+                .alloc_fail_pm = 300,
+                .send_fail_pm = 200,
+                .shortage_s = 20,
+                .mode_s = 12,
+                .rate = 40,
+                .slots_min = 1024,
+                .slots_max = 4096,
+                .ring_min = 256,
+                .ring_max = 4096,
+                .late_ms = 6},
+        {.name = "chaos",
+                .loss_pm = 80,
+                .dup_pm = 60,
+                .reorder_pm = 150,
+                .reorder_ms = 300,
+                .garbage_pm = 100,
+                .alloc_fail_pm = 300,
+                .send_fail_pm = 200,
+                .shortage_s = 15,
+                .oper_s = 6,
+                .stall_s = 4,
+                .stall_ms = 300,
+                .kill_s = 40,
+                .mode_s = 8,
+                .rate = 40,
+                .slots_min = 512,
+                .slots_max = 4096,
+                .ring_min = 64,
+                .ring_max = 1024,
+                .late_ms = 1200},
+        {.name = "operator",
+                .oper_s = 2,
+                .mode_s = 10,
+                .rate = 40,
+                .slots_min = 1024,
+                .slots_max = 4096,
+                .ring_min = 1024,
+                .ring_max = 4096,
+                .late_ms = 4},
+        {.name = "overload",
+                .loss_pm = 20,
+                .dup_pm = 10,
+                .stall_s = 2,
+                .stall_ms = 200,
+                .mode_s = 10,
+                .rate = 400,
+                .slots_min = 16,
+                .slots_max = 256,
+                .ring_min = 16,
+                .ring_max = 64,
+                .late_ms = 3000},
+};
+#define PROFILES (sizeof profiles / sizeof profiles[0])
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used;
+	char bytes[1 << 18];
+};
+
+uint64_t rnd64(struct sim *s)
+{
+	uint64_t z = s->rng += 0x9e3779b97f4a7c15ull;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+uint32_t rnd(struct sim *s, uint32_t n)
+{
+	return n ? (uint32_t)(rnd64(s) >> 32) % n : 0;
+}
+
+uint32_t rnd_in(struct sim *s, uint32_t a, uint32_t b)
+{
+	return a + rnd(s, b - a + 1);
+}
+
+bool chance(struct sim *s, unsigned pm)
+{
+	return pm && rnd(s, 1000) < pm;
+}
+
+char *keep(struct sim *s, const void *p, size_t n)
+{
+	if (!s->arena || s->arena->used + n > sizeof s->arena->bytes) {
+		struct arena_block *b = malloc(sizeof *b);
+		assert(b);
+		b->next = s->arena;
+		b->used = 0;
+		s->arena = b;
+	}
+	char *at_p = s->arena->bytes + s->arena->used;
+	memcpy(at_p, p, n);
+	s->arena->used += n;
+	return at_p;
+}
+
+void breach(struct sim *s, const char *invariant, const char *format, ...)
+{
+	va_list args;
+	if (s->failed)
+		return;
+	s->failed = true;
+	int n = snprintf(s->why, sizeof s->why, "%s: ", invariant);
+	va_start(args, format);
+	vsnprintf(s->why + n, sizeof s->why - (size_t)n, format, args);
+	va_end(args);
+}
+
+/* About every mean_s seconds. 0: never. */
+static void plan(struct sim *s, enum ev kind, uint32_t a, unsigned mean_s)
+{
+	if (mean_s && !s->quiet)
+		at(s, s->now + rnd(s, mean_s * 2000) * MS + MS, kind, a, 0);
+}
+
+static void garbage(struct sim *s)
+{
+	char text[TEXT_MAX];
+	uint32_t n = 0, what = rnd(s, 6);
+	struct ep src = caller_ep(rnd(s, CALLERS), false);
+	if (what < 2) {
+		n = rnd(s, 400);
+		for (uint32_t i = 0; i < n; i++)
+			text[i] = (char)rnd(s, what ? 256 : 128);
+	} else if (what == 2) {
+		n = 4;
+		memcpy(text, "\r\n\r\n", 4);
+	} else if (what < 5 && s->n_uas) { /* a response with a branch that looks like ours */
+		struct uas *u = &s->uas[rnd(s, s->n_uas)];
+		const char *eol = memmem(u->request, u->request_len, "\r\n", 2);
+		n = (uint32_t)snprintf(text, sizeof text, "SIP/2.0 %u Forged%.*s", what == 3 ? 200 : 503,
+		        (int)(u->request + u->request_len - eol), eol);
+		char *branch = memmem(text, n, "z9hG4bK", 7);
+		if (branch)
+			branch[8 + rnd(s, 38)] ^= 1;
+		src = trunk_ep(&s->confs[s->n_confs - 1], u->trunk);
+	} else if (s->calls_started) { /* cut off somewhere */
+		caller_build(s, rnd(s, s->calls_started), "INVITE");
+		n = rnd(s, s->out.n);
+		memcpy(text, s->out.text, n);
+		char *id = memmem(text, n, "Call-ID: s", 10);
+		if (id)
+			id[9] = 'x'; /* nobody's call */
+	}
+	net_send(s, src, listener_ep(rnd(s, 2)), text, n);
+}
+
+static void new_call(struct sim *s)
+{
+	if (s->calls_started == s->n_calls)
+		return;
+	caller_start(s, s->calls_started++);
+	if (chance(s, s->profile->garbage_pm))
+		garbage(s);
+	at(s, s->now + rnd(s, 2 * (unsigned)SEC / s->profile->rate), EV_CALL, 0, 0);
+}
+
+static void new_mode(struct sim *s, unsigned trunk)
+{
+	static const enum mode moods[] = {
+	        MODE_OK, MODE_OK, MODE_OK, MODE_SILENT, MODE_ICMP, MODE_REJECT, MODE_REJECT_AFTER, MODE_SLOW};
+	if (s->quiet)
+		return;
+	s->mode[trunk] = moods[rnd(s, sizeof moods / sizeof moods[0])];
+	if (chance(s, 100)) /* it restarts: all it knew is gone */
+		for (uint32_t i = 0; i < s->n_uas; i++)
+			if (s->uas[i].trunk == trunk) {
+				s->uas[i].gen++;
+				s->uas[i].branch_len = 0;
+			}
+	plan(s, EV_MODE, trunk, s->profile->mode_s);
+}
+
+static void disaster(struct sim *s, const struct event *e)
+{
+	if (s->quiet)
+		return;
+	switch (e->kind) {
+	case EV_OPER:
+		oper_act(s);
+		plan(s, EV_OPER, 0, s->profile->oper_s);
+		break;
+	case EV_STALL:
+		proxy_stall(s);
+		plan(s, EV_STALL, 0, s->profile->stall_s);
+		break;
+	case EV_KILL:
+		proxy_kill(s);
+		plan(s, EV_KILL, 0, s->profile->kill_s);
+		break;
+	default:
+		s->shortage_until = s->now + rnd(s, 2000) * MS;
+		plan(s, EV_SHORTAGE, 0, s->profile->shortage_s);
+		break;
+	}
+}
+
+static void arrive(struct sim *s, struct packet *p, bool icmp)
+{
+	if (p->dst.ip >> 16 == IP(10, 0, 0, 0) >> 16) {
+		proxy_rx(s, p, icmp);
+		return;
+	}
+	if (p->dst.ip >> 16 == IP(10, 1, 0, 0) >> 16)
+		caller_rx(s, p);
+	else
+		trunk_rx(s, p);
+	packet_free(s, p);
+}
+
+static void happen(struct sim *s, const struct event *e)
+{
+	switch (e->kind) {
+	case EV_PACKET:
+	case EV_ICMP:
+		arrive(s, e->p, e->kind == EV_ICMP);
+		break;
+	case EV_CALL:
+		new_call(s);
+		break;
+	case EV_UAS:
+	case EV_UAS_AGAIN:
+	case EV_UAS_BYE:
+		trunk_event(s, e);
+		break;
+	case EV_DEADLINE:
+		if (e->b == s->px.boot)
+			oracle_deadline(s, e->a);
+		break;
+	case EV_MODE:
+		new_mode(s, e->a);
+		break;
+	case EV_OPER:
+	case EV_STALL:
+	case EV_KILL:
+	case EV_SHORTAGE:
+		disaster(s, e);
+		break;
+	default:
+		caller_event(s, e);
+		break;
+	}
+}
+
+/* When the world may be looked at for the last time: a while without a message, and time for every trunk to return. */
+static uint64_t end_of(const struct sim *s)
+{
+	uint64_t quiet = s->last_message + 64 * s->confs[0].t1_ms * MS + 5 * SEC, live = s->healed_at + 60 * SEC;
+	return quiet > live ? quiet : live;
+}
+
+static void world(struct sim *s)
+{
+	struct event e;
+	uint64_t last_start = 0;
+	while (!s->failed) {
+		uint64_t due = proxy_due(s);
+		bool event = s->n_heap && s->heap[0].at <= due;
+		due = event ? s->heap[0].at : due;
+		if (s->calls_started < s->n_calls)
+			last_start = s->now;
+		else if (!s->quiet && (s->calls_over == s->n_calls || s->now > last_start + 900 * SEC)) {
+			s->quiet = true;
+			s->shortage_until = 0;
+			oper_heal(s);
+		}
+		if (s->quiet && due > end_of(s)) {
+			s->now = end_of(s);
+			oracle_over(s);
+			return;
+		}
+		s->now = due > s->now ? due : s->now;
+		if (event && event_next(s, &e))
+			happen(s, &e);
+		else
+			proxy_run(s);
+	}
+}
+
+static uint32_t power_between(struct sim *s, uint32_t a, uint32_t b)
+{
+	uint32_t n = a;
+	while (n * 2 <= b && chance(s, 600))
+		n *= 2;
+	return n;
+}
+
+static void world_begin(struct sim *s)
+{
+	const struct profile *p = s->profile;
+	s->rng = s->seed * 0x9e3779b97f4a7c15ull + (uint64_t)p->name[0];
+	s->now = 5 * SEC + rnd(s, 1000000);
+	s->hash = s->seed;
+	s->ucall = calloc(s->n_calls + 1, sizeof *s->ucall);
+	s->ocall = calloc(s->n_calls + 1, sizeof *s->ocall);
+	s->uas_heads = malloc(4096 * sizeof *s->uas_heads);
+	assert(s->ucall && s->ocall && s->uas_heads);
+	memset(s->uas_heads, 0xff, 4096 * sizeof *s->uas_heads);
+	s->px.n_workers = rnd_in(s, 1, WORKERS_MAX);
+	s->px.slots_max = rnd_in(s, p->slots_min, p->slots_max);
+	s->px.ring = power_between(s, p->ring_min, p->ring_max);
+	struct conf c;
+	conf_make(s, &c);
+	proxy_start(s);
+	conf_load(s, &c);
+	at(s, s->now + 3 * SEC, EV_CALL, 0, 0);
+	for (unsigned t = 0; t < TRUNKS_MAX; t++)
+		plan(s, EV_MODE, t, p->mode_s);
+	plan(s, EV_OPER, 0, p->oper_s);
+	plan(s, EV_STALL, 0, p->stall_s);
+	plan(s, EV_KILL, 0, p->kill_s);
+	plan(s, EV_SHORTAGE, 0, p->shortage_s);
+}
+
+static void world_end(struct sim *s)
+{
+	proxy_stop(s);
+	for (uint32_t i = 0; i < s->n_heap; i++)
+		free(s->heap[i].p);
+	while (s->free_packets) {
+		struct packet *p = s->free_packets;
+		s->free_packets = p->next;
+		free(p);
+	}
+	while (s->arena) {
+		struct arena_block *b = s->arena;
+		s->arena = b->next;
+		free(b);
+	}
+	free(s->heap);
+	free(s->ucall);
+	free(s->ocall);
+	free(s->uas);
+	free(s->uas_heads);
+	if (s->pcap)
+		fclose(s->pcap);
+}
+
+/* ---- the command line */
+struct options {
+	uint64_t seed, seeds;
+	uint32_t calls;
+	const char *profile, *trace, *self;
+	bool verbose;
+};
+static struct options opt = {.seed = 1, .seeds = 1, .calls = 1000, .profile = "mixed"};
+static const struct profile *running;
+static uint64_t running_seed;
+static char replay_seed[24], replay_calls[16], replay_trace[64];
+
+static const struct profile *profile_of(const char *name, uint64_t seed)
+{
+	if (strcmp(name, "mixed") == 0)
+		return &profiles[seed % PROFILES];
+	for (unsigned i = 0; i < PROFILES; i++)
+		if (strcmp(name, profiles[i].name) == 0)
+			return &profiles[i];
+	return NULL;
+}
+
+static void replay_of(uint64_t seed, const struct profile *p)
+{
+	snprintf(replay_seed, sizeof replay_seed, "%llu", (unsigned long long)seed);
+	snprintf(replay_calls, sizeof replay_calls, "%u", opt.calls);
+	snprintf(replay_trace, sizeof replay_trace, "sim-%s-%llu.pcap", p->name, (unsigned long long)seed);
+}
+
+/* A crash of the product: the same seed again, with the trace on. Async-signal-safe. */
+static void crashed(int sig)
+{
+	static const char text[] = "FAIL INV-CRASH: the core died; the same seed follows with its trace\n";
+	char *argv[] = {(char *)(uintptr_t)opt.self, "--seed", replay_seed, "--calls", replay_calls, "--profile",
+	        (char *)(uintptr_t)running->name, "--trace", replay_trace, NULL};
+	if (write(1, text, sizeof text - 1) < 0 || opt.trace)
+		_exit(128 + sig);
+	execv("/proc/self/exe", argv);
+	_exit(128 + sig);
+}
+
+/* One world. 0 if nothing is broken. */
+static int run(uint64_t seed, const char *trace_file, uint64_t *hash, uint64_t *packets)
+{
+	static char arena[1 << 18];
+	struct sim *s = calloc(1, sizeof *s);
+	assert(s);
+	s->seed = running_seed = seed;
+	s->profile = running = profile_of(opt.profile, seed);
+	s->n_calls = opt.calls;
+	s->verbose = opt.verbose;
+	replay_of(seed, s->profile);
+	sb_osip_arena(arena, sizeof arena);
+	if (trace_file)
+		trace_open(s, trace_file);
+	if (s->pcap)
+		setvbuf(s->pcap, NULL, _IONBF, 0); /* whole even if the core dies */
+	world_begin(s);
+	world(s);
+	if (opt.seeds == 1 || s->failed)
+		printf("seed %llu %s: %u calls, %llu answered, %llu failed, %llu shed, %u lives, %llu packets, %llu s, "
+		       "trace %016llx\n",
+		        (unsigned long long)seed, s->profile->name, s->calls_started, (unsigned long long)s->o_answered,
+		        (unsigned long long)s->o_failed, (unsigned long long)s->o_shed, s->px.boot,
+		        (unsigned long long)s->n_packets, (unsigned long long)(s->now / SEC),
+		        (unsigned long long)s->hash);
+	if (s->failed)
+		printf("FAIL %s\n     at %llu.%06llu s\n", s->why, (unsigned long long)(s->now / SEC),
+		        (unsigned long long)(s->now % SEC));
+	*hash = (*hash ^ s->hash) * 0x9e3779b97f4a7c15ull;
+	*packets += s->n_packets;
+	int failed = s->failed;
+	world_end(s);
+	free(s);
+	return failed;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: sim [--seed N] [--seeds K] [--calls M] [--profile mixed");
+	for (unsigned i = 0; i < PROFILES; i++)
+		fprintf(stderr, "|%s", profiles[i].name);
+	fprintf(stderr, "] [--trace FILE.pcap] [--verbose]\n");
+	return 64;
+}
+
+static bool read_options(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+		if (strcmp(argv[i], "--verbose") == 0) {
+			opt.verbose = true;
+			continue;
+		}
+		if (!value)
+			return false;
+		if (strcmp(argv[i], "--seed") == 0)
+			opt.seed = strtoull(value, NULL, 10);
+		else if (strcmp(argv[i], "--seeds") == 0)
+			opt.seeds = strtoull(value, NULL, 10);
+		else if (strcmp(argv[i], "--calls") == 0)
+			opt.calls = (uint32_t)strtoul(value, NULL, 10);
+		else if (strcmp(argv[i], "--profile") == 0)
+			opt.profile = value;
+		else if (strcmp(argv[i], "--trace") == 0)
+			opt.trace = value;
+		else
+			return false;
+		i++;
+	}
+	return opt.calls && opt.seeds && profile_of(opt.profile, 0);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t hash = 0, packets = 0;
+	struct timespec a, b;
+	opt.self = argv[0];
+	if (!read_options(argc, argv))
+		return usage();
+	struct sigaction act = {.sa_handler = crashed, .sa_flags = (int)SA_NODEFER};
+	sigaction(SIGABRT, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sb_osip_init();
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (uint64_t i = 0; i < opt.seeds; i++) {
+		if (!run(opt.seed + i, opt.trace, &hash, &packets))
+			continue;
+		printf("replay: %s --seed %s --calls %s --profile %s --trace %s\n", opt.self, replay_seed, replay_calls,
+		        running->name, replay_trace);
+		if (!opt.trace) {
+			uint64_t again = 0;
+			opt.seeds = 2; /* quiet about it */
+			run(opt.seed + i, replay_trace, &again, &packets);
+		}
+		return 1;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	double took = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	printf("%llu seeds, %llu calls, %llu packets, no invariant broken, trace %016llx\n",
+	        (unsigned long long)opt.seeds, (unsigned long long)(opt.seeds * opt.calls), (unsigned long long)packets,
+	        (unsigned long long)hash);
+	fprintf(stderr, "%.1f s, %.0f calls/s\n", took, (double)(opt.seeds * opt.calls) / took);
+	return 0;
+}

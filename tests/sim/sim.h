@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sim.h - a deterministic world around the shipping core of both planes: one seed, virtual time, no threads.
+ * The peers and the oracle read SIP with their own eyes (msg.c), written from the RFCs: of the product they use the
+ * public entry points and the shared structs alone. Owner: one run of one seed. */
+#pragma once
+#include "control/config/config.h"
+#include "control/engine.h"
+#include "dataplane/call/core.h"
+#include "dataplane/sip/keys.h"
+#include "dataplane/sip/osip.h"
+#include <assert.h>
+#include <stdio.h>
+
+#define WORKERS_MAX 3
+#define TRUNKS_MAX  6
+#define LEGS_MAX    8
+#define TEXT_MAX    3000
+#define CALLERS     8
+#define MS          1000ull
+#define SEC         1000000ull
+#define NEVER       UINT64_MAX
+
+/* ---- addresses: the world is IPv4, host order */
+struct ep {
+	uint32_t ip;
+	uint16_t port;
+};
+#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+static inline bool ep_eq(struct ep a, struct ep b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
+/* ---- profile: what may go wrong, in 1/1000 where it ends in _pm */
+struct profile {
+	const char *name;
+	unsigned loss_pm, dup_pm, reorder_pm, reorder_ms, garbage_pm;
+	unsigned alloc_fail_pm, send_fail_pm;                 /* while a shortage lasts */
+	unsigned shortage_s, oper_s, stall_s, kill_s, mode_s; /* mean time between; 0: never */
+	unsigned stall_ms;                                    /* longest */
+	unsigned rate;                                        /* calls a second */
+	unsigned slots_min, slots_max, ring_min, ring_max;    /* powers of two for rings */
+	unsigned late_ms;                                     /* how late a timer may be acted on */
+};
+
+/* ---- the configuration, as the oracle knows it; proxy.c writes it as YAML for the product */
+struct conf_trunk {
+	bool present, probed, after_ringing;
+	uint32_t a_ms, n; /* trying timer, sends */
+	uint32_t interval_ms, timeout_ms, failures, successes, min_ms, max_ms, ramp_ms;
+	uint8_t group, priority, weight;
+	uint16_t port; /* of its address */
+};
+struct conf {
+	struct conf_trunk trunk[TRUNKS_MAX];
+	bool late_bye, osip;
+	uint32_t t1_ms, fallback_ms;
+};
+
+/* ---- messages as the peers and the oracle see them */
+struct str {
+	const char *p;
+	uint32_t n;
+};
+struct msg {
+	bool request;
+	unsigned status, cseq;
+	struct str method; /* of a response: CSeq's */
+	struct str uri, branch, via[8], rr[4], route[4], from, to, from_tag, to_tag, call_id, cseq_line, contact;
+	unsigned n_via, n_rr, n_route;
+	uint32_t retry_after;
+	uint32_t call; /* number in our Call-IDs; UINT32_MAX: not ours */
+};
+bool msg_read(struct msg *m, const char *text, uint32_t len);
+bool str_is(struct str s, const char *text);
+bool str_eq(struct str a, struct str b);
+struct str uri_of(struct str value); /* between < and > */
+bool ep_of_uri(struct str uri, struct ep *out);
+
+struct out {
+	char text[TEXT_MAX];
+	uint32_t n;
+};
+void put(struct out *o, const char *s);
+void put_str(struct out *o, struct str s);
+void put_n(struct out *o, uint64_t n);
+void put_ep(struct out *o, struct ep e);
+void put_line(struct out *o, const char *name, struct str value);
+
+/* ---- time and packets */
+enum ev {
+	EV_PACKET,
+	EV_ICMP,
+	EV_CALL,
+	EV_INVITE_AGAIN,
+	EV_CANCEL,
+	EV_BYE,
+	EV_CALLER_OVER,
+	EV_UAS,
+	EV_UAS_AGAIN,
+	EV_UAS_BYE,
+	EV_DEADLINE,
+	EV_MODE,
+	EV_OPER,
+	EV_STALL,
+	EV_KILL,
+	EV_SHORTAGE,
+	EV_GARBAGE
+};
+struct packet {
+	struct packet *next;
+	struct ep src, dst;
+	uint32_t len, whole; /* whole: of an ICMP error's datagram, of which len bytes are quoted */
+	bool fatal;
+	char text[TEXT_MAX + SB_SIP_PAD];
+};
+struct event {
+	uint64_t at, seq;
+	enum ev kind;
+	uint32_t a, b;
+	struct packet *p;
+};
+
+/* ---- callers */
+enum { CALL_IDLE, CALL_CALLING, CALL_PROCEEDING, CALL_FAILED, CALL_UP, CALL_OVER };
+struct fork {
+	char tag[40];
+	char *answer; /* the 2xx, for routes and contact */
+	uint32_t answer_len;
+	uint8_t state; /* 0 up, 1 BYE sent, 2 over */
+	uint8_t bye_sends;
+};
+struct ucall {
+	uint8_t state, sends, n_forks, cancel_sends;
+	bool message, cancel_wanted, cancel_done, counted, rport;
+	uint16_t final;
+	uint8_t route;
+	uint64_t started;
+	struct fork fork[4];
+};
+
+/* ---- trunks */
+enum mode { MODE_OK, MODE_SILENT, MODE_ICMP, MODE_REJECT, MODE_REJECT_AFTER, MODE_SLOW, MODES };
+struct uas {
+	uint32_t next, call; /* hash chain */
+	uint8_t trunk, plan, step, sends;
+	bool acked, finalled, byed;
+	uint16_t status; /* last sent */
+	uint8_t tag;     /* 1, or 2 for the second answer of a fork */
+	char *request;
+	uint32_t request_len, gen, retry_after;
+	uint64_t wait_us;
+	char branch[64];
+	uint32_t branch_len;
+};
+
+/* ---- what the oracle remembers */
+struct oleg {
+	char branch[64];
+	uint8_t branch_len, trunk, sends;
+	bool prov, ringing, dead, cancel_sent, byed;
+	uint16_t final;
+	uint64_t start, first_response;
+	uint32_t a_ms, n;
+};
+struct ocall {
+	uint64_t arrived, final_at, last_prov, final_hash;
+	struct ep from, listener;
+	uint32_t boot;
+	uint16_t final;
+	uint8_t n_legs, conf;
+	uint8_t candidates; /* bit t: trunk t was usable when the INVITE came */
+	bool shed, disturbed, cancelled, message;
+	bool maybe; /* there was no buffer for any answer: it may have been taken or refused */
+	struct oleg leg[LEGS_MAX];
+};
+struct otrunk {
+	enum sb_health_state state;
+	uint64_t serving_since, down_since, hold_at, hold_until, last_probe;
+	uint32_t good_row, alive_since, short_gaps, gaps;
+	bool was_down, ramp_free;
+	char probe_branch[64];
+};
+struct step { /* what one hand-over to the core led to */
+	enum { STEP_TIME, STEP_REQUEST, STEP_RESPONSE, STEP_ICMP, STEP_JUNK } kind;
+	struct msg in;
+	struct ep in_src;
+	struct ocall *call;
+	struct oleg *leg;
+	bool fresh, live, late, was_cancelled, disturbed;
+	uint16_t final_before;
+	unsigned n_out, new_legs, requests_out, acks, own_acks, byes, cancels, up_2xx, up_prov, replies, relayed;
+	unsigned reply_status;
+	struct ep relayed_to;
+};
+
+/* ---- the system under test */
+struct queue {
+	struct packet **at;
+	uint32_t head, n, max;
+};
+struct handed {
+	struct packet *p;
+	struct sb_sip sip;
+	enum sb_read read;
+	bool icmp;
+};
+struct worker {
+	struct sb_core *core;
+	struct sb_core_config cfg;
+	struct sb_mailbox mail;
+	struct sb_counters counters;
+	struct sb_trunk_stats *stats;
+	struct queue rx;
+	struct handed *in;
+	uint32_t n_in;
+	struct sb_snapshot *snap;
+	uint8_t conf;
+	uint64_t run_at, stall_until, busy_until, mail_full_seen;
+	struct sim *sim;
+};
+struct proxy {
+	unsigned n_workers, boot;
+	struct worker w[WORKERS_MAX];
+	struct sb_engine *engine;
+	struct sb_health_table *health;
+	struct sb_slots *slots;
+	struct sb_keys keys;
+	struct sb_snapshot *snap, *old[64];
+	unsigned n_old;
+	uint64_t control_at, control_stall;
+	enum sb_admin admin[TRUNKS_MAX];
+	uint16_t slot[TRUNKS_MAX];
+	uint64_t totals[SB_COUNTERS], events; /* of lives that were killed */
+	uint64_t leg_stats;                   /* calls by trunk, all lives */
+	uint32_t slots_max, ring;
+	int64_t buffers;
+};
+
+struct sim {
+	uint64_t seed, now, seq, rng;
+	const struct profile *profile;
+	uint32_t n_calls, calls_started, calls_over;
+	bool failed, quiet, verbose;
+	char why[400];
+	struct event *heap;
+	uint32_t n_heap, heap_max;
+	struct packet *free_packets;
+	uint64_t hash, n_packets;
+	FILE *pcap;
+	struct conf confs[256]; /* every one that was loaded */
+	uint8_t n_confs;
+	struct ucall *ucall;
+	struct ocall *ocall;
+	struct uas *uas;
+	uint32_t n_uas, uas_max, *uas_heads;
+	enum mode mode[TRUNKS_MAX];
+	uint64_t shortage_until, last_failure, last_message, healed_at; /* last_failure: no buffer, or not sent */
+	struct otrunk otrunk[TRUNKS_MAX];
+	struct step step;
+	uint64_t o_calls, o_answered, o_failed, o_legs, o_shed;
+	struct arena_block *arena;
+	struct proxy px;
+	struct out out;
+};
+
+/* main.c */
+uint64_t rnd64(struct sim *s);
+uint32_t rnd(struct sim *s, uint32_t n);                /* 0 .. n-1 */
+uint32_t rnd_in(struct sim *s, uint32_t a, uint32_t b); /* a .. b */
+bool chance(struct sim *s, unsigned pm);
+char *keep(struct sim *s, const void *p, size_t n); /* a copy that lives as long as the world */
+void breach(struct sim *s, const char *invariant, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* net.c */
+void at(struct sim *s, uint64_t when, enum ev kind, uint32_t a, uint32_t b);
+bool event_next(struct sim *s, struct event *e);
+void net_send(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len);
+void net_icmp(struct sim *s, const struct packet *p);
+struct packet *packet_new(struct sim *s);
+void packet_free(struct sim *s, struct packet *p);
+void trace(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len, bool icmp);
+void trace_open(struct sim *s, const char *file);
+struct ep listener_ep(unsigned i);
+struct ep caller_ep(uint32_t call, bool rport);
+struct ep trunk_ep(const struct conf *c, unsigned trunk);
+
+/* caller.c */
+void caller_start(struct sim *s, uint32_t call);
+void caller_rx(struct sim *s, const struct packet *p);
+void caller_event(struct sim *s, const struct event *e);
+void caller_build(struct sim *s, uint32_t call, const char *method);
+
+/* trunk.c */
+void trunk_rx(struct sim *s, const struct packet *p);
+void trunk_event(struct sim *s, const struct event *e);
+
+/* oper.c */
+void conf_make(struct sim *s, struct conf *c);
+void conf_load(struct sim *s, const struct conf *c);
+void oper_act(struct sim *s);
+void oper_heal(struct sim *s);
+
+/* proxy.c */
+void proxy_start(struct sim *s);
+void proxy_stop(struct sim *s);
+void proxy_kill(struct sim *s);
+void proxy_rx(struct sim *s, struct packet *p, bool icmp);
+void proxy_use(struct sim *s, struct sb_config *cfg);
+uint64_t proxy_due(const struct sim *s);
+void proxy_run(struct sim *s);
+void proxy_stall(struct sim *s);
+uint64_t proxy_count(const struct sim *s, enum sb_counter c);
+
+/* oracle.c, oracle_step.c, oracle_health.c */
+void oracle_begin(struct sim *s, const struct worker *w, const struct packet *p, bool icmp);
+void oracle_out(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len);
+void oracle_end(struct sim *s, const struct worker *w);
+void oracle_deadline(struct sim *s, uint32_t call);
+void oracle_killed(struct sim *s);
+void oracle_health(struct sim *s);
+void oracle_health_reset(struct sim *s, unsigned trunk);
+void oracle_probe_out(struct sim *s, unsigned trunk, const struct msg *m);
+void oracle_probe_in(struct sim *s, unsigned trunk, const struct msg *m);
+void oracle_call_in(struct sim *s, unsigned trunk, const struct msg *m, bool counts);
+void oracle_over(struct sim *s);
+const struct conf *conf_of(const struct sim *s, const struct ocall *c);
+int trunk_at(const struct sim *s, struct ep e);
+uint64_t formula_us(const struct conf_trunk *t);
+uint64_t late_us(const struct sim *s);
+bool shaken(const struct sim *s, const struct ocall *c); /* buffers or sends failed in its time: less can be asked */
