@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main-loop.c - the control thread's loop: one tick a millisecond, and whatever is readable in between. */
 #include "control/main.h"
+#include "dataplane/sip/keys.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #define FRAME_MAX        10240
 #define MANAGE_BURST     64
 #define REFRESH_MS       5000
+#define QUOTED_BRANCHES  4 /* of a quote, that are shown to workers: only one of them is signed */
 #define REFRESH_N        64
 
 static void frame_to_tap(void *ctx, uint32_t port, const void *data, uint32_t len)
@@ -49,14 +51,13 @@ static void taps(struct sb_daemon *d)
 void sb_daemon_ksock_error(void *ctx, const struct sb_ksock_error *e)
 {
 	struct sb_daemon *d = ctx;
-	struct sb_mail m = {.op = SB_MAIL_ICMP};
-	const char *branch = e->len ? memmem(e->payload, e->len, "z9hG4bK", 7) : NULL;
-	size_t left = branch ? (size_t)((const char *)e->payload + e->len - branch) : 0;
-	if (e->err == EMSGSIZE || left < sizeof m.icmp.branch)
-		return;
-	memcpy(m.icmp.branch, branch, sizeof m.icmp.branch - 1);
-	for (uint32_t w = 0; w < d->config->n_workers; w++)
-		sb_ring_put(&sb_dataplane_mail(d->dp, w)->down, &m); /* full: the leg's own timer decides */
+	const char *end = (const char *)e->payload + e->len, *at = e->len ? sb_branch_find(e->payload, end) : NULL;
+	for (unsigned n = 0; at && e->err != EMSGSIZE && n < QUOTED_BRANCHES; n++, at = sb_branch_find(at + 1, end)) {
+		struct sb_mail m = {.op = SB_MAIL_ICMP};
+		memcpy(m.icmp.branch, at, SB_BRANCH_LEN);
+		for (uint32_t w = 0; w < d->config->n_workers; w++)
+			sb_ring_put(&sb_dataplane_mail(d->dp, w)->down, &m); /* full: the leg's own timer decides */
+	}
 }
 
 static void signals(struct sb_daemon *d)

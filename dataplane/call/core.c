@@ -136,6 +136,9 @@ static struct sb_end request(struct sb_core *c, const struct sb_pkt *pkt, const 
 	uint32_t key2;
 	uint64_t key = key_of(c, sip, &key2);
 	struct sb_txn *t = sb_txn_find(c, key, key2, &l);
+	bool accepted = l || (t && t->srv == SB_SRV_ACCEPTED);
+	if (accepted && sip->method == SB_M_ACK)
+		return sb_request_new(c, pkt, sip, key, key2); /* the callee's, whatever its branch (RFC 6026 7.1) */
 	if (t && t->kind == SB_TXN_INVITE) {
 		if (sip->method == SB_M_ACK)
 			return sb_invite_acked(c, t);
@@ -189,6 +192,8 @@ static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const
 	struct sb_txn *t = sb_txn_of_cookie(c, &k);
 	if (!t)
 		return lingering(c, sip, &k);
+	if (!sip->via.next && t->kind != SB_TXN_BYE && sip->method != SB_M_CANCEL)
+		return sb_ended(SB_C_drop_bad_response); /* nobody above us: it has lost its way */
 	return t->kind == SB_TXN_INVITE ? sb_invite_response(c, t, k.leg, pkt, sip)
 	                                : sb_other_response(c, t, k.leg, sip);
 }
@@ -226,38 +231,34 @@ struct sb_end sb_core_packet(
 }
 
 /* A signed branch that an ICMP error quotes: nobody can make one up, so the leg is believed dead at once (P1, S2.3). */
-static struct sb_end unreachable(struct sb_core *c, const char *branch)
+static struct sb_end unreachable(struct sb_core *c, const struct sb_addr *to, const struct sb_cookie *k)
 {
-	struct sb_cookie k;
-	int err = sb_cookie_read(&c->cfg.keys, branch, SB_BRANCH_LEN, &k);
-	if (err)
-		return sb_ended(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_icmp);
-	if (k.kind == SB_COOKIE_PROBE) {
-		struct sb_mail m = {.op = SB_MAIL_PROBE_RESULT, .kind = SB_EV_ICMP, .trunk = (uint16_t)k.slot};
-		m.probe.id = (uint32_t)k.id;
+	if (k->kind == SB_COOKIE_PROBE) {
+		struct sb_mail m = {.op = SB_MAIL_PROBE_RESULT, .kind = SB_EV_ICMP, .trunk = (uint16_t)k->slot};
+		m.probe.id = (uint32_t)k->id;
 		if (!sb_ring_put(&c->cfg.mail->up, &m))
 			sb_count(c->cfg.counters, SB_C_mail_full);
 		return sb_ended(SB_C_end_consumed);
 	}
-	struct sb_txn *t = k.kind == SB_COOKIE_TXN ? sb_txn_of_cookie(c, &k) : NULL;
-	if (!t)
+	struct sb_txn *t = k->kind == SB_COOKIE_TXN ? sb_txn_of_cookie(c, k) : NULL;
+	if (!t || (to && !sb_addr_eq(to, &sb_leg_trunk(t, k->leg)->addr)))
 		return sb_ended(SB_C_drop_stray_icmp);
 	if (t->kind == SB_TXN_INVITE)
-		sb_invite_leg_failed(c, t, k.leg, SB_EV_ICMP);
+		sb_invite_leg_failed(c, t, k->leg, SB_EV_ICMP);
 	else
-		sb_other_leg_failed(c, t, k.leg, SB_EV_ICMP);
+		sb_other_leg_failed(c, t, k->leg, SB_EV_ICMP);
 	return sb_ended(SB_C_end_consumed);
 }
 
 struct sb_end sb_core_icmp(
         struct sb_core *c, const struct sb_addr *to, const char *quote, size_t quote_len, bool fatal, uint64_t now_us)
 {
-	(void)to; /* the signature says more than an address that anybody can write */
 	set_now(c, now_us);
-	const char *branch = quote_len ? memmem(quote, quote_len, "z9hG4bK", 7) : NULL;
-	if (!branch || !fatal || (size_t)(quote + quote_len - branch) < SB_BRANCH_LEN)
-		return sb_ended(SB_C_drop_stray_icmp);
-	return unreachable(c, branch);
+	struct sb_cookie k;
+	int err = fatal ? sb_cookie_find(&c->cfg.keys, quote, quote_len, &k) : SB_E_INVAL;
+	if (err)
+		return sb_ended(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_icmp);
+	return unreachable(c, to, &k);
 }
 
 static void fired(struct sb_core *c, const struct sb_mail *mail)
@@ -292,6 +293,13 @@ static void send_probe(struct sb_core *c, const struct sb_mail *mail)
 	sb_out_send(c, pkt, n, &trunk->addr, l);
 }
 
+static void kernel_icmp(struct sb_core *c, const struct sb_mail *mail)
+{
+	struct sb_cookie k;
+	if (sb_cookie_read(&c->cfg.keys, mail->icmp.branch, SB_BRANCH_LEN, &k) == 0)
+		unreachable(c, NULL, &k);
+}
+
 void sb_core_mail(struct sb_core *c, const struct sb_mail *mail, uint64_t now_us)
 {
 	set_now(c, now_us);
@@ -306,7 +314,7 @@ void sb_core_mail(struct sb_core *c, const struct sb_mail *mail, uint64_t now_us
 		c->scan_left = c->txn_top;
 		break;
 	case SB_MAIL_ICMP:
-		unreachable(c, mail->icmp.branch);
+		kernel_icmp(c, mail);
 		break;
 	default:
 		break;

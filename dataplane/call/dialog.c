@@ -90,17 +90,24 @@ static bool next_hop(const struct sb_sip *sip, const struct sb_own_route *own, s
 	return true;
 }
 
-/* Same incoming branch, same outgoing branch: ACK and CANCEL of a re-INVITE follow it (16.11). The listener it came in
- * by rides along, so that its response leaves there again. */
+/* Same incoming branch, same outgoing branch: ACK and CANCEL of a re-INVITE follow it (16.11). Where the response is to
+ * go is part of it, so that nobody behind us can send it elsewhere by editing the Via below ours. via: the sender's. */
+static uint64_t branch_hash(
+        const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *via, const struct sb_addr *up)
+{
+	bool rfc3261 = via->branch.len > 7;
+	struct sb_span a = rfc3261 ? via->branch : sip->call_id, b = rfc3261 ? via->host : sip->from_tag;
+	const struct sb_piece pieces[] = {{sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {up, sizeof *up},
+	        {&sip->cseq, rfc3261 ? 0 : sizeof sip->cseq}};
+	return sb_hash(c->cfg.keys.fleet, pieces, 4) & ((1ull << 54) - 1);
+}
+
+/* The listener it came in by rides along, so that its response leaves there again. */
 static uint64_t stateless_id(const struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
 {
-	bool rfc3261 = sip->via.branch.len > 7;
-	struct sb_span a = rfc3261 ? sip->via.branch : sip->call_id, b = rfc3261 ? sip->via.host : sip->from_tag;
-	const struct sb_piece pieces[] = {{sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {&sip->via.port, 2},
-	        {&sip->cseq, rfc3261 ? 0 : sizeof sip->cseq}};
-	uint64_t h = sb_hash(c->cfg.keys.fleet, pieces, 4) & ((1ull << 54) - 1);
+	struct sb_addr up = sb_out_target(sip, &pkt->peer);
 	uint64_t listener = (uint64_t)(pkt->listener - c->snap->listeners) & 0xff;
-	return h | listener << 54;
+	return branch_hash(c, sip, &sip->via, &up) | listener << 54;
 }
 
 struct sb_end sb_dialog_request(
@@ -152,6 +159,8 @@ struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, co
 	struct sb_addr to;
 	if (!sip->via.next || sb_sip_via_at(sip, sip->via.next, &below) || sb_via_target(sip, &below, &to))
 		return sb_ended(SB_C_drop_stray_response);
+	if (branch_hash(c, sip, &below, &to) != (k->id & ((1ull << 54) - 1)))
+		return sb_ended(SB_C_drop_forged_cookie);
 	uint32_t i = (uint32_t)(k->id >> 54) & 0xff;
 	const struct sb_snap_listener *from = i < c->snap->n_listeners ? &c->snap->listeners[i] : NULL;
 	if (!from || from->addr.family != to.family) {

@@ -47,6 +47,12 @@ static void fit_other(const struct sb_core *c, struct sb_txn *t, unsigned leg)
 		t->leg[leg].end = now + left / n;
 }
 
+/* Beyond its caller's Timer F nobody waits for the answer to a non-INVITE. */
+static bool time_left(const struct sb_core *c, const struct sb_txn *t)
+{
+	return t->kind == SB_TXN_INVITE || sb_txn_now(c, t) < 64 * t->snap->t1_ms;
+}
+
 static bool begin(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
 {
 	t->cur = (uint8_t)leg;
@@ -67,7 +73,7 @@ bool sb_hunt_next(struct sb_core *c, struct sb_txn *t, enum sb_evidence why, con
 	unsigned from = t->cur, i = first ? 0 : from + 1u;
 	if (!first)
 		sb_leg_give_up(c, t, from);
-	while (!t->cancelled && i < t->n_legs) {
+	while (!t->cancelled && i < t->n_legs && time_left(c, t)) {
 		/* The first may be a panic choice, which is DOWN by definition. */
 		if (!(first && i == 0) && !sb_steer_usable(t->snap, c->cfg.health, t->leg[i].trunk)) {
 			tell_skipped(c, t, i++, sip);
@@ -111,29 +117,35 @@ static unsigned rank(unsigned status)
 
 static bool better(const struct sb_txn *t, unsigned status)
 {
+	if (t->kind == SB_TXN_OTHER && t->best_status == 408 && !t->best.at)
+		return true; /* silence is no answer to these (R4320) */
 	return t->best_status == 0 || rank(status) < rank(t->best_status);
 }
 
-void sb_hunt_best(struct sb_core *c, struct sb_txn *t, const struct sb_sip *response)
+int sb_hunt_compose(const struct sb_sip *response, struct sb_pkt *pkt)
 {
-	if (!better(t, response->status))
+	unsigned as = response->status == 503 ? 500 : 0; /* it speaks of that trunk, not of us */
+	return sb_compose_response(response, as, as ? sb_reason(as) : NULL, pkt->text, pkt->cap);
+}
+
+bool sb_hunt_kept_is_better(const struct sb_txn *t, unsigned status)
+{
+	return t->best_status != 0 && rank(t->best_status) < rank(status);
+}
+
+void sb_hunt_best(struct sb_core *c, struct sb_txn *t, unsigned status, const struct sb_pkt *pkt, int n)
+{
+	if (!better(t, status) || n <= 0)
 		return;
-	struct sb_pkt *pkt = sb_out_alloc(c, response->len + 64);
-	if (!pkt)
-		return;
-	unsigned as = response->status == 503 ? 500 : 0; /* P12: a 503 speaks of that trunk, not of us */
-	int n = sb_compose_response(response, as, as ? sb_reason(as) : NULL, pkt->text, pkt->cap);
-	if (n > 0) {
-		sb_store_drop(&c->store, &t->best);
-		t->best = sb_store_put(&c->store, pkt->text, (uint32_t)n);
-		t->best_status = response->status;
-	}
-	c->cfg.ops->free(c->cfg.ops_ctx, pkt);
+	sb_store_drop(&c->store, &t->best);
+	t->best = sb_store_put(&c->store, pkt->text, (uint32_t)n);
+	t->best_status = (uint16_t)status;
 }
 
 void sb_hunt_virtual(struct sb_core *c, struct sb_txn *t, unsigned status)
 {
-	if (!better(t, status))
+	bool silence = t->kind == SB_TXN_OTHER && status == 408;
+	if (silence ? t->best_status != 0 : !better(t, status))
 		return;
 	sb_store_drop(&c->store, &t->best);
 	t->best_status = (uint16_t)status;

@@ -16,12 +16,13 @@ static bool send_own(struct sb_core *c, struct sb_txn *t, const struct sb_sip *s
 	        .to_tag = tag,
 	        .to_tag_len = status == 100 ? 0 : sizeof tag,
 	        .source = t->source};
+	if (keep)
+		sb_store_drop(&c->store, &t->last);
 	struct sb_pkt *pkt = sb_out_alloc(c, sip->body + SB_RELAY_GROWTH);
 	if (!pkt)
 		return false;
 	int n = sb_compose_reply(sip, &reply, pkt->text, pkt->cap);
 	if (keep && n > 0) {
-		sb_store_drop(&c->store, &t->last);
 		t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
 	}
 	return sb_out_send(c, pkt, n, &t->up, up_listener(t));
@@ -31,6 +32,8 @@ static bool send_own(struct sb_core *c, struct sb_txn *t, const struct sb_sip *s
 static void resend_up(struct sb_core *c, struct sb_txn *t)
 {
 	struct sb_sip sip;
+	if (t->mute)
+		return;
 	sb_count(c->cfg.counters, SB_C_responses_resent);
 	if (t->last.at) {
 		sb_out_text(c, t->last, &t->up, up_listener(t));
@@ -48,36 +51,50 @@ static void leave_proceeding(struct sb_core *c, struct sb_txn *t, enum sb_srv to
 	t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms;
 }
 
-/* The hunt is over without a 2xx: the best that came goes up, or what we say for silence. */
+/* No 2xx will come of it: to be resent until it is ACKed (Timers G and H). */
+static void completed(struct sb_core *c, struct sb_txn *t, unsigned status)
+{
+	leave_proceeding(c, t, SB_SRV_COMPLETED);
+	sb_count(c->cfg.counters, t->cancelled ? SB_C_calls_cancelled : SB_C_calls_failed);
+	t->up_status = (uint16_t)status;
+	t->g_interval = t->snap->t1_ms;
+	t->up_next = sb_txn_now(c, t) + t->g_interval;
+	t->g_end = t->up_end;
+}
+
+/* The hunt is over: the best that came goes up, or what we say for silence. */
 static void finish(struct sb_core *c, struct sb_txn *t)
 {
 	struct sb_sip sip;
 	unsigned status = t->best_status;
-	leave_proceeding(c, t, SB_SRV_COMPLETED);
-	sb_count(c->cfg.counters, t->cancelled ? SB_C_calls_cancelled : SB_C_calls_failed);
 	if (t->best.at) {
+		completed(c, t, status == 503 ? 500 : status);
 		sb_store_drop(&c->store, &t->last);
 		t->last = t->best;
 		memset(&t->best, 0, sizeof t->best);
-		t->up_status = (uint16_t)(status == 503 ? 500 : status);
 		sb_out_text(c, t->last, &t->up, up_listener(t));
-	} else {
-		t->up_status = (uint16_t)(t->cancelled ? 487 : status == 0 ? 408 : status == 503 ? 500 : status);
-		sb_sip_index(&sip, sb_store_text(&c->store, t->request), t->request.len);
-		send_own(c, t, &sip, t->up_status, true);
+		return;
 	}
-	t->g_interval = t->snap->t1_ms;
-	t->up_next = sb_txn_now(c, t) + t->g_interval;
+	completed(c, t, t->cancelled ? 487 : status == 0 ? 408 : status == 503 ? 500 : status);
+	sb_sip_index(&sip, sb_store_text(&c->store, t->request), t->request.len);
+	send_own(c, t, &sip, t->up_status, true);
 }
 
-static void finish_with(struct sb_core *c, struct sb_txn *t, const struct sb_sip *response)
+/* A trunk's final, n bytes composed into pkt, ends the call, unless an earlier one is the better answer. */
+static void finish_with(struct sb_core *c, struct sb_txn *t, unsigned status, struct sb_pkt *pkt, int n)
 {
+	if (!t->cancelled && t->best.at && sb_hunt_kept_is_better(t, status)) {
+		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
+		finish(c, t);
+		return;
+	}
+	completed(c, t, status == 503 ? 500 : status);
 	sb_store_drop(&c->store, &t->best);
-	t->best_status = 0;
-	sb_hunt_best(c, t, response);
-	if (t->best_status == 0)
-		t->best_status = response->status; /* no room to keep it: composed as our own */
-	finish(c, t);
+	sb_store_drop(&c->store, &t->last);
+	if (n > 0)
+		t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
+	t->mute = !t->last.at;
+	sb_out_send(c, pkt, n, &t->up, up_listener(t));
 }
 
 /* A cancelled call ends as 487, whatever an earlier trunk said. */
@@ -142,7 +159,8 @@ struct sb_end sb_invite_cancelled(
 static struct sb_end provisional(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
 {
 	struct sb_leg *l = &t->leg[leg];
-	if (l->state == SB_LEG_CALLING) {
+	bool first = l->state == SB_LEG_CALLING || l->state == SB_LEG_DEAD; /* dead, we thought */
+	if (first) {
 		sb_leg_settle(c, t, leg, SB_LEG_PROCEEDING);
 		l->next = SB_NEVER;
 	}
@@ -158,7 +176,8 @@ static struct sb_end provisional(struct sb_core *c, struct sb_txn *t, unsigned l
 		sb_leg_cancel(c, t, leg);
 		return sb_ended(SB_C_end_consumed);
 	}
-	l->end = sb_txn_now(c, t) + t->snap->timer_c_ms;
+	if (first || sip->status > 100) /* 16.7 step 2: a repeated 100 does not restart Timer C */
+		l->end = sb_txn_now(c, t) + t->snap->timer_c_ms;
 	if (sip->status == 100)
 		return sb_ended(SB_C_end_consumed);
 	struct sb_pkt *out = sb_out_alloc(c, sip->len);
@@ -168,7 +187,7 @@ static struct sb_end provisional(struct sb_core *c, struct sb_txn *t, unsigned l
 	if (n > 0) {
 		sb_store_drop(&c->store, &t->last);
 		t->last = sb_store_put(&c->store, out->text, (uint32_t)n);
-		t->up_status = sip->status;
+		t->up_status = t->last.at ? sip->status : 100; /* not kept: a repeated INVITE gets our 100 */
 	}
 	return sb_ended(sb_out_send(c, out, n, &t->up, up_listener(t)) ? SB_C_end_forwarded : SB_C_drop_no_route);
 }
@@ -194,73 +213,88 @@ static void tell_late(struct sb_core *c, struct sb_txn *t, unsigned leg, bool fo
 	sb_tell_event(c, t, &m, NULL);
 }
 
+/* What the first 2xx of a leg settles. */
+static void leg_answered(struct sb_core *c, struct sb_txn *t, unsigned leg, unsigned status)
+{
+	sb_leg_settle(c, t, leg, SB_LEG_ANSWERED);
+	t->leg[leg].status = (uint16_t)status;
+	sb_leg_alive(c, t, leg);
+	sb_stat_add(&sb_stats_of(c, t, t->leg[leg].trunk)->answered, 1);
+}
+
 static struct sb_end answered(
         struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *sip)
 {
 	struct sb_leg *l = &t->leg[leg];
-	bool late = (l->flags & SB_LEG_GIVEN_UP) && l->state != SB_LEG_ANSWERED;
 	bool first = l->state != SB_LEG_ANSWERED;
+	bool late = (l->flags & SB_LEG_GIVEN_UP) && first;
 	bool may_go_up = t->srv == SB_SRV_PROCEEDING || t->srv == SB_SRV_ACCEPTED;
 	bool up = may_go_up && !(l->flags & SB_LEG_BYE_SENT) && (!late || t->snap->late_2xx == SB_LATE_FORWARD);
 
-	if (first) {
-		sb_leg_settle(c, t, leg, SB_LEG_ANSWERED);
-		l->status = sip->status;
-		sb_leg_alive(c, t, leg);
-		sb_stat_add(&sb_stats_of(c, t, l->trunk)->answered, 1);
-	}
-	if (first && (late || !may_go_up))
-		tell_late(c, t, leg, up);
 	if (!up) { /* a failed call cannot become an answered one, and a 2xx is never lost (P16) */
+		if (first) {
+			leg_answered(c, t, leg, sip->status);
+			tell_late(c, t, leg, false);
+			if (t->up_end != SB_NEVER)
+				t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms;
+		}
 		sb_leg_unwanted(c, t, leg, pkt, sip);
-		if (t->up_end != SB_NEVER)
-			t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms;
 		return sb_ended(SB_C_end_consumed);
 	}
 	struct sb_pkt *out = sb_out_alloc(c, sip->len);
 	if (!out)
-		return sb_ended(SB_C_drop_no_buffer); /* the trunk sends it again */
+		return sb_ended(SB_C_drop_no_buffer); /* nothing has changed: the trunk sends it again */
 	int n = sb_compose_response(sip, 0, NULL, out->text, out->cap);
 	if (!sb_out_send(c, out, n, &t->up, up_listener(t)))
 		return sb_ended(SB_C_drop_no_route);
+	if (first)
+		leg_answered(c, t, leg, sip->status);
+	if (late)
+		tell_late(c, t, leg, true);
 	if (t->srv == SB_SRV_PROCEEDING) {
 		sb_count(c->cfg.counters, SB_C_calls_answered);
 		leave_proceeding(c, t, SB_SRV_ACCEPTED);
 		cancel_others(c, t, leg);
 	}
-	if (t->tries == 1 && t->n_legs > 0)
+	if (t->tries == 1)
 		sb_txn_to_linger(c, t, (uint8_t)leg); /* nobody else owes anything: 64 bytes are enough from here */
 	return sb_ended(SB_C_end_forwarded);
 }
 
 /* A non-2xx final: ACKed always (P14), then up or on to the next trunk (16.7 steps 4 to 8). */
-static struct sb_end refused(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
+static struct sb_end refused(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *sip)
 {
 	struct sb_leg *l = &t->leg[leg];
 	const struct sb_snap_trunk *trunk = sb_leg_trunk(t, leg);
 	bool first = l->state == SB_LEG_CALLING || l->state == SB_LEG_PROCEEDING || l->state == SB_LEG_DEAD;
-	bool current = leg == t->cur && !(l->flags & SB_LEG_GIVEN_UP) && t->srv == SB_SRV_PROCEEDING;
+	bool current = first && leg == t->cur && !(l->flags & SB_LEG_GIVEN_UP) && t->srv == SB_SRV_PROCEEDING;
+	struct sb_pkt *up = current ? sb_out_alloc(c, sip->len + 64) : NULL;
 
+	if (current && !up)
+		return sb_ended(SB_C_drop_no_buffer); /* not ACKed, so the trunk sends it again */
 	sb_leg_ack(c, t, leg, sip);
 	if (!first)
 		return sb_ended(SB_C_end_consumed);
 	sb_leg_settle(c, t, leg, SB_LEG_FAILED);
 	l->status = sip->status;
-	bool failing = sb_code_in(&trunk->failover_on, sip->status);
-	if (failing && !t->cancelled && !(l->flags & SB_LEG_GIVEN_UP))
-		sb_tell_evidence(c, t, l->trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
-	else
-		sb_leg_alive(c, t, leg);
 	if (t->up_end != SB_NEVER)
 		t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms; /* Timer D of this leg */
+	bool failing = sb_code_in(&trunk->failover_on, sip->status);
+	if (!failing)
+		sb_leg_alive(c, t, leg);
+	else if (current && !t->cancelled && sb_addr_same_ip(&pkt->peer, &trunk->addr)) /* else: who says so? */
+		sb_tell_evidence(c, t, l->trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
 	if (!current)
 		return sb_ended(SB_C_end_consumed);
+	int n = sb_hunt_compose(sip, up);
 	bool rang = (l->flags & SB_LEG_RINGING) && !trunk->failover_after_ringing; /* P19 */
 	if (!failing || rang || t->cancelled || sip->status >= 600) {
-		finish_with(c, t, sip);
+		finish_with(c, t, sip->status, up, n);
 		return sb_ended(SB_C_end_forwarded);
 	}
-	sb_hunt_best(c, t, sip);
+	sb_hunt_best(c, t, sip->status, up, n);
+	c->cfg.ops->free(c->cfg.ops_ctx, up);
 	next_or_finish(c, t, SB_EV_CODE);
 	return sb_ended(SB_C_end_consumed);
 }
@@ -270,7 +304,7 @@ struct sb_end sb_invite_response(
 {
 	struct sb_end end;
 	if (sip->method == SB_M_CANCEL) {
-		if (sip->status >= 200) {
+		if (sip->status >= 200 && (t->leg[leg].flags & SB_LEG_CANCEL_SENT)) {
 			t->leg[leg].flags |= SB_LEG_CANCEL_DONE;
 			t->leg[leg].next = SB_NEVER;
 		}
@@ -284,7 +318,7 @@ struct sb_end sb_invite_response(
 	else if (sip->status < 300)
 		end = answered(c, t, leg, pkt, sip);
 	else
-		end = refused(c, t, leg, sip);
+		end = refused(c, t, leg, pkt, sip);
 	if (t->kind == SB_TXN_INVITE && t->gen == gen)
 		sb_txn_arm(c, t);
 	return end;
@@ -302,7 +336,8 @@ static void silent(struct sb_core *c, struct sb_txn *t, unsigned leg)
 			l->next = now;
 		return;
 	}
-	sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
+	if (l->on_wire)
+		sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
 	sb_hunt_virtual(c, t, 408);
 	sb_leg_give_up(c, t, leg);
 	next_or_finish(c, t, SB_EV_TIMEOUT);
@@ -321,7 +356,8 @@ static void stuck(struct sb_core *c, struct sb_txn *t, unsigned leg)
 		}
 		return;
 	}
-	sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
+	if (!(l->flags & SB_LEG_RINGING)) /* nobody answering a ringing phone is no fault of the trunk's */
+		sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
 	sb_leg_cancel(c, t, leg);
 	if (!current)
 		return;
@@ -365,14 +401,13 @@ void sb_invite_time(struct sb_core *c, struct sb_txn *t)
 	if (t->up_next <= now && t->srv == SB_SRV_COMPLETED) {
 		resend_up(c, t);
 		t->g_interval = t->g_interval * 2 < t->snap->t2_ms ? t->g_interval * 2 : t->snap->t2_ms;
-		t->up_next = now + t->g_interval;
+		t->up_next = now + t->g_interval < t->g_end ? now + t->g_interval : SB_NEVER; /* Timer H */
 	}
 	if (t->up_end <= now) {
 		if (!legs_pending(t)) {
 			sb_txn_free(c, t);
 			return;
 		}
-		t->up_next = SB_NEVER; /* Timer H: the caller is not answered any more */
 		t->up_end = now + 64 * t->snap->t1_ms;
 	}
 	sb_txn_arm(c, t);
@@ -381,18 +416,18 @@ void sb_invite_time(struct sb_core *c, struct sb_txn *t)
 void sb_invite_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_evidence why)
 {
 	struct sb_leg *l = &t->leg[leg];
-	if (why == SB_EV_ICMP || why == SB_EV_SEND)
+	bool cancelling = l->state == SB_LEG_PROCEEDING && (l->flags & SB_LEG_CANCEL_SENT) && why != SB_EV_DOWN;
+	if ((l->state != SB_LEG_CALLING && !cancelling) || (l->flags & SB_LEG_GIVEN_UP))
+		return; /* it has answered, or nobody waits for it */
+	if (why == SB_EV_DOWN && !sb_hunt_more(c, t))
+		return; /* nothing better to do than to go on waiting */
+	if (why != SB_EV_DOWN) {
 		sb_tell_evidence(c, t, l->trunk, why, 0, 0);
-	if (leg != t->cur || l->state != SB_LEG_CALLING || t->srv != SB_SRV_PROCEEDING)
-		return;
-	if (why == SB_EV_DOWN) {
-		if (!sb_hunt_more(c, t))
-			return; /* nothing better to do than to go on waiting */
-		sb_hunt_virtual(c, t, 408);
-	} else {
 		sb_leg_settle(c, t, leg, SB_LEG_DEAD);
-		sb_hunt_virtual(c, t, 503);
 	}
-	next_or_finish(c, t, why);
+	if (leg == t->cur && t->srv == SB_SRV_PROCEEDING) {
+		sb_hunt_virtual(c, t, why == SB_EV_DOWN ? 408 : 503);
+		next_or_finish(c, t, why);
+	}
 	sb_txn_arm(c, t);
 }

@@ -76,8 +76,10 @@ bool sb_leg_send(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct
 	char branch[SB_BRANCH_LEN];
 	if (t->leg[leg].sends < 255)
 		t->leg[leg].sends++;
-	if (t->leg[leg].sends > 1)
+	if (t->leg[leg].on_wire)
 		sb_count(c->cfg.counters, SB_C_retransmissions_out);
+	else if (t->cancelled)
+		return true; /* it never left: there is nothing to begin now */
 	if (t->kind == SB_TXN_BYE)
 		return resend_bye(c, t);
 	if (!sip) {
@@ -86,8 +88,8 @@ bool sb_leg_send(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct
 	}
 	struct sb_pkt *pkt = sb_out_alloc(c, sip->len + SB_RELAY_GROWTH);
 	if (!pkt)
-		return true; /* our want, not the trunk's fault: as if lost on the way, the next retransmission makes it
-		                good */
+		return true; /* our want, not the trunk's fault: as if lost on the way; the next send makes it good */
+	t->leg[leg].on_wire = 1;
 	relay_of(c, t, leg, sip, &r, branch);
 	return send_to_leg(c, t, leg, pkt, sb_compose_request(sip, &r, pkt->text, pkt->cap));
 }
@@ -207,7 +209,7 @@ void sb_leg_cancel_again(struct sb_core *c, struct sb_txn *t, unsigned leg)
 	struct sb_leg *l = &t->leg[leg];
 	uint64_t wait = (uint64_t)t->snap->t1_ms << (l->cancel_sends < 16 ? l->cancel_sends : 16);
 	l->next = sb_txn_now(c, t) + (uint32_t)(wait < t->snap->t2_ms ? wait : t->snap->t2_ms);
-	if (l->cancel_sends < 255)
+	if (l->cancel_sends < 127)
 		l->cancel_sends++;
 	send_cancel(c, t, leg);
 }
@@ -231,14 +233,18 @@ static struct sb_addr after_2xx_target(
 	return to.family == pkt->peer.family ? to : pkt->peer;
 }
 
-/* The BYE is a client transaction of its own: retransmitted until it is answered or 64*T1 are over. */
-static void start_bye(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_addr *to,
-        const struct sb_sip *r, const struct sb_sip *request)
+/* 13.2.2.4: the ACK to a 2xx has a branch of its own; nothing ever answers it. */
+static void stateless_branch(const struct sb_core *c, const struct sb_txn *t, char branch[SB_BRANCH_LEN])
 {
-	const struct sb_snap_listener *from = leg_listener(t, leg);
+	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .id = t->key >> 2, .loop = t->loop};
+	sb_cookie_write(&c->cfg.keys, &k, branch);
+}
+
+static struct sb_txn *bye_txn(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_addr *to)
+{
 	struct sb_txn *bye = sb_txn_new(c, SB_TXN_BYE);
 	if (!bye)
-		return;
+		return NULL;
 	/* It lives by the snapshot of its call, whatever was loaded since. */
 	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)bye->snap)->refs[c->cfg.worker].n, -1);
 	bye->snap = t->snap;
@@ -249,24 +255,38 @@ static void start_bye(struct sb_core *c, struct sb_txn *t, unsigned leg, const s
 	bye->n_legs = 1;
 	bye->leg[0] = (struct sb_leg){.trunk = t->leg[leg].trunk,
 	        .state = SB_LEG_CALLING,
+	        .sends = 1,
+	        .on_wire = 1,
 	        .next = t->snap->t1_ms,
 	        .end = 64 * t->snap->t1_ms};
+	return bye;
+}
+
+/* The BYE is a client transaction of its own: retransmitted until it is answered or 64*T1 are over. Without room for
+ * one it goes out once for each 2xx that is repeated. True: it need not be started again. */
+static bool send_bye(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_addr *to,
+        const struct sb_sip *r, const struct sb_sip *request)
+{
+	const struct sb_snap_listener *from = leg_listener(t, leg);
 	char branch[SB_BRANCH_LEN];
-	sb_leg_branch(c, bye, 0, branch);
 	struct sb_pkt *pkt = sb_out_alloc(c, r->len + SB_RELAY_GROWTH);
-	int n = pkt ? sb_compose_after_2xx(
-	                      r, request, SB_M_BYE, from->hostport, from->hostport_len, branch, pkt->text, pkt->cap)
-	            : -1;
-	if (n > 0)
+	if (!pkt)
+		return false;
+	struct sb_txn *bye = bye_txn(c, t, leg, to);
+	if (bye)
+		sb_leg_branch(c, bye, 0, branch);
+	else
+		stateless_branch(c, t, branch);
+	int n = sb_compose_after_2xx(
+	        r, request, SB_M_BYE, from->hostport, from->hostport_len, branch, pkt->text, pkt->cap);
+	if (bye && n > 0)
 		bye->request = sb_store_put(&c->store, pkt->text, (uint32_t)n);
-	if (pkt)
-		sb_out_send(c, pkt, n, to, from);
-	if (!bye->request.at) {
+	sb_out_send(c, pkt, n, to, from);
+	if (bye && bye->request.at)
+		sb_txn_arm(c, bye);
+	else if (bye)
 		sb_txn_free(c, bye);
-		return;
-	}
-	bye->leg[0].sends = 1;
-	sb_txn_arm(c, bye);
+	return bye && bye->kind == SB_TXN_BYE;
 }
 
 void sb_leg_unwanted(
@@ -279,15 +299,17 @@ void sb_leg_unwanted(
 	struct sb_addr to = after_2xx_target(pkt, response, from->hostport, from->hostport_len);
 	struct sb_pkt *ack = sb_out_alloc(c, response->len + SB_RELAY_GROWTH);
 	if (ack) {
-		/* 13.2.2.4: the ACK to a 2xx has a branch of its own; nothing ever answers it. */
-		struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .id = t->key >> 2, .loop = t->loop};
-		sb_cookie_write(&c->cfg.keys, &k, branch);
+		stateless_branch(c, t, branch);
 		int n = sb_compose_after_2xx(
 		        response, &request, SB_M_ACK, from->hostport, from->hostport_len, branch, ack->text, ack->cap);
 		sb_out_send(c, ack, n, &to, from);
 	}
-	if (t->leg[leg].flags & SB_LEG_BYE_SENT)
+	/* A fork behind the trunk may send several 2xx: each dialog, told by its To tag, has its BYE. */
+	struct sb_leg *l = &t->leg[leg];
+	const struct sb_piece tag = {sb_at(response, response->to_tag), response->to_tag.len};
+	uint32_t dialog = (uint32_t)sb_hash(c->cfg.keys.boot, &tag, 1);
+	if (((l->flags & SB_LEG_BYE_SENT) && l->started == dialog) || !send_bye(c, t, leg, &to, response, &request))
 		return;
-	t->leg[leg].flags |= SB_LEG_BYE_SENT;
-	start_bye(c, t, leg, &to, response, &request);
+	l->flags |= SB_LEG_BYE_SENT;
+	l->started = dialog; /* when it began matters no more */
 }

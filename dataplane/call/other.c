@@ -52,7 +52,7 @@ static bool send_own(struct sb_core *c, struct sb_txn *t, unsigned status)
 /* Nobody is left to ask: the best answer, 500 for an unreachable trunk, and nothing at all for silence (R4320). */
 static bool exhausted(struct sb_core *c, struct sb_txn *t)
 {
-	if (t->best.at)
+	if (t->best.at && t->best_status != 408)
 		return send_final(c, t, t->best_status);
 	if (t->best_status && t->best_status != 408)
 		return send_own(c, t, t->best_status == 503 ? 500 : t->best_status);
@@ -87,6 +87,37 @@ static struct sb_end bye_response(struct sb_core *c, struct sb_txn *t, const str
 	return sb_ended(SB_C_end_consumed);
 }
 
+/* An answer is an answer, from whichever leg: it goes up, kept for retransmissions if there is room. 408 never (R4320).
+ */
+static struct sb_end answer(struct sb_core *c, struct sb_txn *t, unsigned status, struct sb_pkt *pkt, int n)
+{
+	if (status == 408 || n <= 0) {
+		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
+		complete(c, t, 0);
+		return sb_ended(status == 408 ? SB_C_end_consumed : SB_C_drop_too_large);
+	}
+	sb_store_drop(&c->store, &t->best);
+	t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
+	bool sent = sb_out_send(c, pkt, n, &t->up, up_listener(t));
+	complete(c, t, status);
+	return sb_ended(sent ? SB_C_end_forwarded : SB_C_drop_no_route);
+}
+
+/* A final that makes the request try the next trunk. */
+static struct sb_end failed(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip, struct sb_pkt *pkt)
+{
+	bool current = leg == t->cur && !(t->leg[leg].flags & SB_LEG_GIVEN_UP);
+	sb_hunt_best(c, t, sip->status, pkt, sb_hunt_compose(sip, pkt));
+	c->cfg.ops->free(c->cfg.ops_ctx, pkt);
+	if (!current)
+		return sb_ended(SB_C_end_consumed);
+	sb_tell_evidence(c, t, t->leg[leg].trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
+	if (sip->status < 600 && sb_hunt_next(c, t, SB_EV_CODE, NULL))
+		return sb_ended(SB_C_end_consumed);
+	return sb_ended(exhausted(c, t) ? SB_C_end_forwarded : SB_C_end_consumed);
+}
+
 struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
 {
 	struct sb_leg *l = &t->leg[leg];
@@ -101,30 +132,23 @@ struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned le
 			sb_leg_settle(c, t, leg, SB_LEG_PROCEEDING);
 		return sb_ended(SB_C_end_consumed); /* R4320: no provisional goes up */
 	}
+	if (l->state == SB_LEG_FAILED)
+		return sb_ended(SB_C_end_consumed); /* again */
+	struct sb_pkt *pkt = sb_out_alloc(c, sip->len + 64);
+	if (!pkt)
+		return sb_ended(SB_C_drop_no_buffer); /* our retransmission asks for it again */
+	struct sb_end end;
 	bool failing = sb_code_in(&sb_leg_trunk(t, leg)->failover_on, sip->status);
-	bool current = leg == t->cur && !(l->flags & SB_LEG_GIVEN_UP);
 	l->status = sip->status;
-	if (failing)
-		sb_tell_evidence(c, t, l->trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
-	else
-		sb_leg_alive(c, t, leg);
 	sb_leg_settle(c, t, leg, SB_LEG_FAILED);
-	if (failing)
-		sb_hunt_best(c, t, sip);
-	if (failing && !current)
-		return sb_ended(SB_C_end_consumed);
-	if (failing && sip->status < 600 && sb_hunt_next(c, t, SB_EV_CODE, NULL)) {
-		sb_txn_arm(c, t);
-		return sb_ended(SB_C_end_consumed);
+	if (failing) {
+		end = failed(c, t, leg, sip, pkt);
+	} else {
+		sb_leg_alive(c, t, leg);
+		end = answer(c, t, sip->status, pkt, sb_hunt_compose(sip, pkt));
 	}
-	if (!failing) { /* an answer is an answer, from whichever leg */
-		sb_store_drop(&c->store, &t->best);
-		t->best_status = 0;
-		sb_hunt_best(c, t, sip);
-	}
-	bool sent = exhausted(c, t);
 	sb_txn_arm(c, t);
-	return sb_ended(sent ? SB_C_end_forwarded : SB_C_drop_no_buffer);
+	return end;
 }
 
 static void leg_time(struct sb_core *c, struct sb_txn *t, unsigned leg)
@@ -134,7 +158,8 @@ static void leg_time(struct sb_core *c, struct sb_txn *t, unsigned leg)
 	if (l->state != SB_LEG_CALLING && l->state != SB_LEG_PROCEEDING)
 		return;
 	if (l->end <= now) {
-		sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
+		if (l->on_wire)
+			sb_tell_evidence(c, t, l->trunk, SB_EV_TIMEOUT, 0, 0);
 		sb_hunt_virtual(c, t, 408);
 		sb_leg_give_up(c, t, leg);
 		l->next = l->end = SB_NEVER;
@@ -176,14 +201,14 @@ void sb_other_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum
 	struct sb_leg *l = &t->leg[leg];
 	if (t->kind == SB_TXN_BYE)
 		return; /* its timers end it */
-	if (why == SB_EV_ICMP || why == SB_EV_SEND)
-		sb_tell_evidence(c, t, l->trunk, why, 0, 0);
-	if (leg != t->cur || l->state != SB_LEG_CALLING || t->srv != SB_SRV_PROCEEDING)
+	if (l->state != SB_LEG_CALLING || (l->flags & SB_LEG_GIVEN_UP) || t->srv != SB_SRV_PROCEEDING)
 		return;
 	if (why == SB_EV_DOWN && !sb_hunt_more(c, t))
 		return;
-	if (why != SB_EV_DOWN)
+	if (why != SB_EV_DOWN) {
+		sb_tell_evidence(c, t, l->trunk, why, 0, 0);
 		sb_leg_settle(c, t, leg, SB_LEG_DEAD);
+	}
 	sb_hunt_virtual(c, t, why == SB_EV_DOWN ? 408 : 503);
 	if (!sb_hunt_next(c, t, why, NULL))
 		exhausted(c, t);

@@ -36,20 +36,33 @@ static struct sb_end table_full(struct sb_core *c, const struct sb_pkt *pkt, con
 	return shed(c, pkt, sip);
 }
 
-/* Token bucket of one source, one second deep. Two sources that share a slot share its tokens only while both flood. */
+/* The bucket of a source: its own, or the one of its set that has rested longest. */
+static struct sb_rate *bucket(struct sb_core *c, uint64_t h)
+{
+	struct sb_rate *set = &c->rates[h & (SB_RATE_SOURCES - 1) & ~(SB_RATE_WAYS - 1ull)], *oldest = set;
+	for (unsigned i = 0; i < SB_RATE_WAYS; i++) {
+		if (set[i].hash == h)
+			return &set[i];
+		if (set[i].at_ms < oldest->at_ms)
+			oldest = &set[i];
+	}
+	oldest->hash = h;
+	oldest->at_ms = 0;
+	return oldest;
+}
+
+/* Token bucket, one second deep. Call-IDs spread a source's calls over the workers, so each lets its part through. */
 static bool over_rate(struct sb_core *c, const struct sb_addr *source)
 {
-	uint32_t rate = c->snap->invite_rate_per_source;
+	uint32_t rate = (c->snap->invite_rate_per_source + c->cfg.n_workers - 1u) / c->cfg.n_workers;
 	if (rate == 0)
 		return false;
 	const struct sb_piece piece = {source->ip, sizeof source->ip};
-	uint64_t h = sb_hash(c->cfg.keys.boot, &piece, 1);
-	struct sb_rate *r = &c->rates[h & (SB_RATE_SOURCES - 1)];
+	struct sb_rate *r = bucket(c, sb_hash(c->cfg.keys.boot, &piece, 1));
 	uint64_t full = (uint64_t)rate * 1000, passed = c->now_ms - r->at_ms;
-	uint64_t tokens = r->hash == h && passed < 1000 ? r->milli + passed * rate : full;
+	uint64_t tokens = r->at_ms && passed < 1000 ? r->milli + passed * rate : full;
 	if (tokens > full)
 		tokens = full;
-	r->hash = h;
 	r->at_ms = c->now_ms;
 	r->milli = (uint32_t)(tokens >= 1000 ? tokens - 1000 : tokens);
 	return tokens < 1000;
@@ -223,7 +236,8 @@ struct sb_end sb_request_new(
 	struct sb_candidates cand;
 	char extra[UNSUPPORTED_MAX];
 	sb_dialog_own_route(c, sip, &own);
-	if (own.owner == SB_ROUTE_SIGNED)
+	if (own.owner == SB_ROUTE_SIGNED &&
+	        sip->to_tag.len) /* without a To tag it begins a dialog, whatever it carries */
 		return in_dialog(c, pkt, sip, &own);
 	if (sip->method == SB_M_ACK)
 		return sb_ended(SB_C_drop_stray_ack);

@@ -177,7 +177,7 @@ void sb_steer(const struct sb_snapshot *s, const struct sb_health_table *h, cons
 				skip(out, &best[i], SB_PICK_TWICE);
 			else if (best[i].rank > 0 && n_behind < SB_CANDIDATES_MAX)
 				behind[n_behind++] = best[i];
-			else if (out->n < SB_CANDIDATES_MAX)
+			else if (best[i].rank == 0 && out->n < SB_CANDIDATES_MAX)
 				out->list[out->n++] = (struct sb_candidate){best[i].trunk, best[i].pick, best[i].state};
 			else
 				skip(out, &best[i], SB_PICK_OVER);

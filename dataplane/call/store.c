@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/call/store.h"
 #include "dataplane/sip/sip.h"
+#include <stdbool.h>
 #include <string.h>
 
 /* Fine steps where SIP messages are (500 to 2000 bytes), doubling above: a ringing INVITE of 700 bytes costs 832. */
 static const uint32_t class_bytes[SB_STORE_CLASSES] = {
-        448, 640, 832, 1088, 1600, 2240, 4160, 8256, 16448, 32832, 65600 + 64};
+        448, 640, 832, 1088, 1600, 2240, 4160, 8256, 16448, 32832, 65664};
 
 void sb_store_init(struct sb_store *s, void *region, uint64_t size)
 {
 	memset(s, 0, sizeof *s);
 	s->region = region;
-	s->size = size;
-	s->cut = 64; /* place 0 means none */
+	s->page = region;
+	s->n_pages = (uint32_t)(size / (SB_STORE_PAGE + sizeof(struct sb_store_page)));
+	size_t head = (s->n_pages * sizeof(struct sb_store_page) + 63) & ~(size_t)63;
+	if (s->n_pages && head + (uint64_t)s->n_pages * SB_STORE_PAGE > size)
+		s->n_pages--;
+	s->first = s->region + (head ? head : 64);
 }
 
 static uint8_t *chunk(const struct sb_store *s, uint32_t at)
@@ -20,34 +25,75 @@ static uint8_t *chunk(const struct sb_store *s, uint32_t at)
 	return s->region + (uint64_t)at * 64;
 }
 
-/* A chunk of exactly this class: from its free list, or cut anew. 0: neither. */
+static void link_page(struct sb_store *s, uint32_t *head, uint32_t p)
+{
+	s->page[p].prev = 0;
+	s->page[p].next = *head;
+	if (*head)
+		s->page[*head - 1].prev = p + 1;
+	*head = p + 1;
+}
+
+static void unlink_page(struct sb_store *s, uint32_t *head, uint32_t p)
+{
+	struct sb_store_page *g = &s->page[p];
+	if (g->prev)
+		s->page[g->prev - 1].next = g->next;
+	else
+		*head = g->next;
+	if (g->next)
+		s->page[g->next - 1].prev = g->prev;
+}
+
+/* A page for this class with at least one chunk to give; false: none can be had. */
+static bool page_for(struct sb_store *s, unsigned class)
+{
+	uint32_t p;
+	if (s->partial[class])
+		return true;
+	if (s->empty) {
+		p = s->empty - 1;
+		unlink_page(s, &s->empty, p);
+	} else if (s->top < s->n_pages) {
+		p = s->top++;
+	} else {
+		return false;
+	}
+	s->page[p] = (struct sb_store_page){.class = (uint8_t) class};
+	link_page(s, &s->partial[class], p);
+	return true;
+}
+
 static uint32_t take(struct sb_store *s, unsigned class)
 {
-	uint32_t at = s->free[class];
-	if (at) {
-		memcpy(&s->free[class], chunk(s, at), sizeof at);
-		return at;
-	}
-	if (s->size - s->cut < class_bytes[class] + SB_SIP_PAD)
+	if (!page_for(s, class))
 		return 0;
-	at = (uint32_t)(s->cut / 64);
-	s->cut += class_bytes[class];
+	uint32_t p = s->partial[class] - 1, at;
+	struct sb_store_page *g = &s->page[p];
+	if (g->free) {
+		at = g->free;
+		memcpy(&g->free, chunk(s, at), sizeof at);
+	} else {
+		uint64_t offset = (uint64_t)p * SB_STORE_PAGE + (uint64_t)g->cut++ * class_bytes[class];
+		at = (uint32_t)(((uint64_t)(s->first - s->region) + offset) / 64);
+	}
+	if (++g->used == SB_STORE_PAGE / class_bytes[class])
+		unlink_page(s, &s->partial[class], p);
+	s->in_use += class_bytes[class];
 	return at;
 }
 
 struct sb_text sb_store_put(struct sb_store *s, const char *text, uint32_t len)
 {
 	struct sb_text t = {0};
-	for (unsigned class = 0; class < SB_STORE_CLASSES; class ++) {
+	for (unsigned class = 0; class < SB_STORE_CLASSES && len <= SB_SIP_MAX; class ++) {
 		if (class_bytes[class] < len + SB_SIP_PAD)
 			continue;
 		t.at = take(s, class);
 		if (!t.at)
 			continue; /* a larger chunk may still be free */
-		t.class = (uint8_t) class;
 		t.len = (uint16_t)len;
 		memcpy(chunk(s, t.at), text, len);
-		s->in_use += class_bytes[class];
 		return t;
 	}
 	return t;
@@ -57,8 +103,16 @@ void sb_store_drop(struct sb_store *s, struct sb_text *t)
 {
 	if (!t->at)
 		return;
-	memcpy(chunk(s, t->at), &s->free[t->class], sizeof t->at);
-	s->free[t->class] = t->at;
-	s->in_use -= class_bytes[t->class];
+	uint32_t p = (uint32_t)((uint64_t)(chunk(s, t->at) - s->first) / SB_STORE_PAGE);
+	struct sb_store_page *g = &s->page[p];
+	if (g->used-- == SB_STORE_PAGE / class_bytes[g->class])
+		link_page(s, &s->partial[g->class], p);
+	memcpy(chunk(s, t->at), &g->free, sizeof g->free);
+	g->free = t->at;
+	s->in_use -= class_bytes[g->class];
+	if (g->used == 0) {
+		unlink_page(s, &s->partial[g->class], p);
+		link_page(s, &s->empty, p);
+	}
 	memset(t, 0, sizeof *t);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* store.h - where a worker keeps message texts: size classes of 64-byte-aligned chunks, cut from one region, never
- * given back to it. Owner: one worker. Every operation is O(number of classes). Each chunk has SB_SIP_PAD bytes behind
- * its text. */
+/* store.h - where a worker keeps message texts: a region cut into pages, each page into 64-byte-aligned chunks of one
+ * size. A page whose chunks are all back serves any size again, so no burst of small texts can lock large ones out.
+ * Owner: one worker. Every operation is O(number of sizes). Each chunk has SB_SIP_PAD bytes behind its text. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -10,17 +10,27 @@
 struct sb_text {
 	uint32_t at;  /* chunk's place in the region, in units of 64 bytes */
 	uint16_t len; /* bytes of text */
-	uint8_t class;
-	uint8_t zero;
+	uint16_t zero;
 };
 
 #define SB_STORE_CLASSES 11
+#define SB_STORE_PAGE    131328 /* bytes: two of the largest chunks */
+
+struct sb_store_page {
+	uint32_t free;       /* first chunk that came back (place), 0: none; linked through the chunks */
+	uint32_t prev, next; /* page + 1 in the list it is on; 0: end */
+	uint16_t used, cut;  /* chunks handed out; chunks ever cut */
+	uint8_t class;
+};
 
 struct sb_store {
 	uint8_t *region;
-	uint64_t size, cut;              /* bytes; how many have been cut into chunks */
-	uint64_t in_use;                 /* bytes of chunks handed out */
-	uint32_t free[SB_STORE_CLASSES]; /* heads of free lists, linked through the chunks; 0: empty */
+	struct sb_store_page *page;         /* at the region's beginning */
+	uint8_t *first;                     /* page 0's bytes */
+	uint32_t n_pages, top;              /* pages; how many were ever used */
+	uint32_t empty;                     /* list of pages without a class (page + 1) */
+	uint32_t partial[SB_STORE_CLASSES]; /* lists of pages with room */
+	uint64_t in_use;                    /* bytes of chunks handed out */
 };
 
 /* region: 64-aligned, borrowed for the store's life. */

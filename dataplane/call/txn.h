@@ -11,6 +11,7 @@
 
 #define SB_NEVER        0xffffffffu
 #define SB_NONE         0xffffffffu /* no slot, no record */
+#define SB_RATE_WAYS    4           /* in a set */
 #define SB_RATE_SOURCES 4096        /* token buckets of invite_rate_per_source */
 
 enum sb_txn_kind {
@@ -53,9 +54,10 @@ struct sb_leg {
 	uint16_t trunk; /* index in the transaction's snapshot */
 	uint8_t state;  /* enum sb_leg_state */
 	uint8_t flags;
-	uint8_t sends;        /* of the request */
-	uint8_t cancel_sends; /* of its CANCEL */
-	uint16_t status;      /* last final */
+	uint8_t sends;            /* of the request */
+	uint8_t cancel_sends : 7; /* of its CANCEL */
+	uint8_t on_wire : 1;      /* the request has left at least once: no buffer was wanting */
+	uint16_t status;          /* last final */
 	uint32_t started;
 	uint32_t next; /* next retransmission of the request or of its CANCEL; SB_NEVER: none */
 	uint32_t end;  /* give-up time (formula, 64*T1, Timer C); SB_NEVER: none */
@@ -73,7 +75,7 @@ struct sb_txn {
 	uint32_t arm_gen;  /* of the timer last asked for */
 	uint64_t armed_ms; /* when it fires; 0: none asked for */
 	uint32_t next_unarmed;
-	uint32_t g_interval; /* Timer G */
+	uint32_t g_interval, g_end; /* Timer G; Timer H, since base_ms */
 	uint64_t base_ms, arrived_us;
 	/* server side */
 	const struct sb_snapshot *snap;
@@ -87,7 +89,8 @@ struct sb_txn {
 	struct sb_text last; /* last response sent up, as sent */
 	struct sb_text best; /* best final received so far, as it would go up */
 	uint16_t best_status;
-	uint16_t call_hash; /* unused bits keep the layout even */
+	bool mute; /* the final that went up could not be kept: it is not resent, rather than made up */
+	uint8_t zero;
 	uint32_t loop;
 	struct sb_leg leg[SB_CANDIDATES_MAX];
 };
@@ -203,8 +206,12 @@ void sb_leg_alive(struct sb_core *c, struct sb_txn *t, unsigned leg);
 bool sb_hunt_next(struct sb_core *c, struct sb_txn *t, enum sb_evidence why, const struct sb_sip *sip);
 /* Is a usable candidate left behind the current one? */
 bool sb_hunt_more(struct sb_core *c, const struct sb_txn *t);
-/* Keeps this final if it is better than what is kept (16.7 step 6). */
-void sb_hunt_best(struct sb_core *c, struct sb_txn *t, const struct sb_sip *response);
+/* A final as it goes up, composed into pkt: its length, or SB_E_NOSPACE. A 503 goes up as 500 (P12). */
+int sb_hunt_compose(const struct sb_sip *response, struct sb_pkt *pkt);
+/* Keeps the n bytes in pkt, a final with that status, if it is better than what is kept (16.7 step 6). */
+void sb_hunt_best(struct sb_core *c, struct sb_txn *t, unsigned status, const struct sb_pkt *pkt, int n);
+/* Is the final that is kept better than one with this status? */
+bool sb_hunt_kept_is_better(const struct sb_txn *t, unsigned status);
 /* A final that we make ourselves stands for a leg that gave none: 408 or 503. */
 void sb_hunt_virtual(struct sb_core *c, struct sb_txn *t, unsigned status);
 

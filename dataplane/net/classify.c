@@ -4,8 +4,6 @@
  */
 #include "dataplane/net/net.h"
 
-#define BRANCH_MAGIC "z9hG4bK"
-
 void sb_end(struct sb_worker *w, struct sb_net_pkt *np, enum sb_counter end)
 {
 	sb_count(&w->counters, end);
@@ -67,9 +65,7 @@ void sb_act_all(struct sb_worker *w)
 static uint32_t icmp_owner(const struct sb_worker *w, const struct sb_net_pkt *np)
 {
 	struct sb_cookie c;
-	const char *branch = memmem(np->pkt.text, np->pkt.len, BRANCH_MAGIC, strlen(BRANCH_MAGIC));
-	if (!branch || np->pkt.text + np->pkt.len - branch < SB_BRANCH_LEN ||
-	        sb_cookie_read(&w->dp->keys, branch, SB_BRANCH_LEN, &c) || c.kind != SB_COOKIE_TXN)
+	if (sb_cookie_find(&w->dp->keys, np->pkt.text, np->pkt.len, &c) || c.kind != SB_COOKIE_TXN)
 		return w->index;
 	return c.worker < w->dp->cfg.n_workers ? c.worker : w->index;
 }

@@ -148,6 +148,32 @@ int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c)
 	return unpack(bytes, c);
 }
 
+const char *sb_branch_find(const char *text, const char *end)
+{
+	uint8_t bytes[COOKIE_BYTES + 8];
+	while (end - text >= SB_BRANCH_LEN) {
+		const char *at = memmem(text, (size_t)(end - text), "z9hG4bK", PREFIX_LEN);
+		if (!at || end - at < SB_BRANCH_LEN)
+			return NULL;
+		if (unhex(at + PREFIX_LEN, sizeof bytes, bytes))
+			return at;
+		text = at + 1;
+	}
+	return NULL;
+}
+
+int sb_cookie_find(const struct sb_keys *k, const char *text, size_t len, struct sb_cookie *c)
+{
+	const char *end = text + len;
+	int err = SB_E_INVAL;
+	for (const char *at = len ? sb_branch_find(text, end) : NULL; at; at = sb_branch_find(at + 1, end)) {
+		err = sb_cookie_read(k, at, SB_BRANCH_LEN, c);
+		if (err == 0)
+			break;
+	}
+	return err;
+}
+
 #define SHORT_BYTES 256 /* pieces that fit are hashed in one go */
 #define PIECES_MAX  4
 

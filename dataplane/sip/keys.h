@@ -37,6 +37,13 @@ int sb_cookie_read(const struct sb_keys *k, const char *branch, size_t len, stru
 /* What a branch claims, unverified: good for prefetching and nothing else. 0 or SB_E_INVAL. */
 int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c);
 
+/* The next place in [text, end) that has the shape of our branch; NULL: none. For quotes in ICMP errors, where text of
+ * others may hold anything. */
+const char *sb_branch_find(const char *text, const char *end);
+
+/* The first signed branch in len bytes of such a quote. 0; SB_E_FORGED: only unsigned ones; SB_E_INVAL: none. */
+int sb_cookie_find(const struct sb_keys *k, const char *text, size_t len, struct sb_cookie *c);
+
 /* Record-Route token: MAC over Call-ID, the dialog initiator's tag and the listener's hostport. 16 hex digits. */
 #define SB_RR_TOKEN_LEN 16
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
