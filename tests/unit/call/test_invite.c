@@ -561,17 +561,17 @@ static void want_of_buffers_is_made_good_by_retransmissions(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	w->refuse_buffers = true;
+	w->refuse_buffers = -1;
 	assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_forwarded);
 	world_quiet(w);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, 0), 0);
-	w->refuse_buffers = false;
+	w->refuse_buffers = 0;
 	world_pass(w, 200);
 	const struct world_sent *inv = world_expect(w, "INVITE", T1);
 	const char *ok = world_answer(inv->text, 200, "");
-	w->refuse_buffers = true;
+	w->refuse_buffers = -1;
 	assert_int_equal(world_rx(w, T1, ok), SB_C_drop_no_buffer);
-	w->refuse_buffers = false;
+	w->refuse_buffers = 0;
 	assert_int_equal(world_rx(w, T1, ok), SB_C_end_forwarded);
 	world_expect(w, "SIP/2.0 200", world_caller);
 	assert_true(w->counters.v[SB_C_tx_no_buffer] > 0);

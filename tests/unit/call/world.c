@@ -14,8 +14,11 @@ static struct sb_addr addr(const char *text)
 
 static struct sb_pkt *pkt_alloc(void *ctx, uint32_t size)
 {
-	if (((struct world *)ctx)->refuse_buffers)
+	struct world *w = ctx;
+	if (w->refuse_buffers) {
+		w->refuse_buffers -= w->refuse_buffers > 0;
 		return NULL;
+	}
 	struct sb_pkt *p = calloc(1, sizeof *p + size + SB_SIP_PAD);
 	p->text = (char *)(p + 1);
 	p->cap = size;
@@ -248,9 +251,9 @@ void world_quiet(struct world *w)
 
 static char *buffer(void)
 {
-	static char ring[16][8192];
+	static char ring[64][8192];
 	static unsigned at;
-	return ring[at++ % 16];
+	return ring[at++ % 64];
 }
 
 const char *world_request(const char *method, unsigned n, const char *to_tag, const char *extra)

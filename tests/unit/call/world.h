@@ -45,7 +45,8 @@ struct world {
 	struct world_sent sent[WORLD_SENT_MAX];
 	unsigned n_sent, seen;
 	uint64_t now_us;
-	bool refuse_sends, refuse_buffers;
+	bool refuse_sends;
+	int refuse_buffers; /* the next n are not to be had; -1: none is */
 };
 
 extern const char *const world_caller; /* 192.0.2.99:5070 */

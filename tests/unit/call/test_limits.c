@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_limits.c - what is bounded and stays so: the text store, a source's rate (P13), candidates, answers to broken
+ * requests. */
+#include "world.h"
+#include "dataplane/call/txn.h"
+
+#define T1 "192.0.2.1:5060"
+
+static const struct world_sent *start_call(struct world *w, unsigned n)
+{
+	assert_int_equal(world_rx(w, world_caller, world_invite(n)), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 100 ", world_caller);
+	return world_expect(w, "INVITE sip:+442079460000@example.com SIP/2.0", T1);
+}
+
+static void check_end(struct world *w)
+{
+	world_pass(w, 1000000);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	assert_int_equal(sb_core_usage(w->core)->text_bytes, 0);
+	for (unsigned t = 0; t < WORLD_TRUNKS; t++)
+		assert_int_equal(w->stats[t].active, 0);
+}
+
+/* store is cut for good */
+static void small_texts_gone_leave_room_for_large(void **state)
+{
+	(void)state;
+	static _Alignas(64) uint8_t region[1 << 20];
+	static char text[20000];
+	struct sb_text t[4096];
+	unsigned n = 0;
+	struct sb_store s;
+	sb_store_init(&s, region, sizeof region);
+	while ((t[n] = sb_store_put(&s, text, 300)).at)
+		n++;
+	for (unsigned i = 0; i < n; i++)
+		sb_store_drop(&s, &t[i]);
+	assert_int_equal(s.in_use, 0);
+	assert_int_not_equal(sb_store_put(&s, text, 6000).at, 0);
+}
+
+static void large_texts_gone_leave_room_for_small(void **state)
+{
+	(void)state;
+	static _Alignas(64) uint8_t region[1 << 20];
+	static char text[65535];
+	struct sb_text t[4096];
+	unsigned n = 0, m = 0;
+	struct sb_store s;
+	sb_store_init(&s, region, sizeof region);
+	while ((t[n] = sb_store_put(&s, text, 65000)).at)
+		n++;
+	for (unsigned i = 0; i < n; i++)
+		sb_store_drop(&s, &t[i]);
+	while (sb_store_put(&s, text, 700).at)
+		m++;
+	assert_true(m > 500);
+}
+
+/* per source rate is per worker */
+static void rate_holds_for_sources_that_share_a_set(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	w->snap[0].invite_rate_per_source = 2;
+	/* two sources in one bucket slot */
+	struct sb_addr a;
+	unsigned slot[65536] = {0};
+	char A[40] = "", B[40] = "";
+	for (unsigned i = 1; i < 254 * 254 && !B[0]; i++) {
+		char t[40];
+		snprintf(t, sizeof t, "192.0.%u.%u:5060", i / 254, i % 254 + 1);
+		sb_addr_parse(t, 5060, &a);
+		struct sb_piece p = {a.ip, sizeof a.ip};
+		unsigned h = sb_hash(w->cfg.keys.boot, &p, 1) & 4095;
+		if (slot[h]) {
+			snprintf(A, 40, "192.0.%u.%u:5060", slot[h] / 254, slot[h] % 254 + 1);
+			snprintf(B, 40, "%s", t);
+		}
+		slot[h] = i;
+	}
+	assert_int_equal(sb_net_parse("192.0.0.0/16", &w->nets[0]), 0);
+	for (unsigned i = 0; i < 10; i++)
+		world_rx(w, i % 2 ? A : B, world_invite(i));
+	assert_int_equal(w->counters.v[SB_C_shed_rate], 6);
+}
+
+static void rate_is_of_all_workers_together(void **state)
+{
+	(void)state;
+	struct world *w[2];
+	unsigned let = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		w[i] = world_new(1);
+		w[i]->snap[0].invite_rate_per_source = 4;
+		free(w[i]->cfg.memory);
+		w[i]->cfg.worker = i;
+		w[i]->cfg.n_workers = 2;
+		w[i]->cfg.memory = calloc(1, sb_core_memory(&w[i]->cfg));
+		w[i]->core = sb_core_init(&w[i]->cfg);
+		sb_core_snapshot(w[i]->core, &w[i]->snap[0]);
+	}
+	for (unsigned n = 1; n <= 20; n++) {
+		const char *inv = world_invite(n);
+		struct sb_sip sip;
+		bool asked;
+		enum sb_read rd = sb_sip_read(&sip, inv, strlen(inv), false, &asked);
+		unsigned o = sb_core_owner(w[0]->core, &sip, rd);
+		let += world_rx(w[o], world_caller, inv) == SB_C_end_forwarded;
+	}
+	assert_int_equal(let, 4);
+}
+
+/* many unproven in two groups */
+static void many_unproven_trunks_keep_their_order(void **state)
+{
+	(void)state;
+	static struct sb_snap_trunk trunks[17];
+	static struct sb_snap_member members[17];
+	static struct sb_snap_group groups[2];
+	static uint32_t rg[2] = {0, 1};
+	struct sb_health_table *h = aligned_alloc(64, sizeof *h);
+	memset(h, 0, sizeof *h);
+	struct sb_snap_route r = {.kind = SB_ROUTE_DEFAULT, .n_groups = 2};
+	for (unsigned i = 0; i < 17; i++) {
+		trunks[i].slot = i;
+		members[i] = (struct sb_snap_member){i, 1 + i, 1};
+		h->line[i].word = sb_health_word(SB_PROBING, SB_ENABLED, 0);
+	}
+	groups[0] = (struct sb_snap_group){.member = 0, .n_members = 16};
+	groups[1] = (struct sb_snap_group){.member = 16, .n_members = 1};
+	struct sb_snapshot s = {.trunks = trunks,
+	        .members = members,
+	        .groups = groups,
+	        .routes = &r,
+	        .route_groups = rg,
+	        .n_trunks = 17,
+	        .n_groups = 2,
+	        .n_routes = 1,
+	        .n_other_routes = 1};
+	struct sb_steer_key key = {.number = "1", .number_len = 1, .domain = "x", .domain_len = 1};
+	struct sb_candidates out;
+	sb_steer(&s, h, &key, &out);
+	assert_int_equal(out.list[0].trunk, 0);
+}
+
+/* malformed request without an empty line, long headers */
+static void long_broken_request_is_answered(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char msg[8192], big[3000];
+	memset(big, 'x', sizeof big);
+	big[2500] = 0;
+	snprintf(msg, sizeof msg,
+	        "INVITE sip:1@example.com SIP/2.0\r\nVia: SIP/2.0/UDP "
+	        "192.0.2.99:5070;branch=z9hG4bKc1;rport;p=%s\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+	        "<sip:1@example.com>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n",
+	        big);
+	assert_int_equal(world_rx(w, world_caller, msg), SB_C_end_replied);
+}
+
+/* the ramping/unproven first; 6xx etc. -- a 6xx in failover_on of non-INVITE */
+static void full_table_of_byes_ends(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	/* BYE transactions are held by whoever sends 2xx: one late 2xx, one slot, not more */
+	w->snap[0].late_2xx = SB_LATE_BYE;
+	const struct world_sent *inv = start_call(w, 1);
+	world_pass(w, 33000);
+	for (int i = 0; i < 30; i++)
+		world_rx(w, T1, world_answer(inv->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n"));
+	assert_int_equal(sb_core_usage(w->core)->transactions, 2);
+	check_end(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(small_texts_gone_leave_room_for_large),
+	        cmocka_unit_test(large_texts_gone_leave_room_for_small),
+	        cmocka_unit_test(rate_holds_for_sources_that_share_a_set),
+	        cmocka_unit_test(rate_is_of_all_workers_together),
+	        cmocka_unit_test(many_unproven_trunks_keep_their_order),
+	        cmocka_unit_test(long_broken_request_is_answered),
+	        cmocka_unit_test(full_table_of_byes_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
