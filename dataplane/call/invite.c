@@ -227,7 +227,7 @@ static struct sb_end answered(
 {
 	struct sb_leg *l = &t->leg[leg];
 	bool first = l->state != SB_LEG_ANSWERED;
-	bool late = (l->flags & SB_LEG_GIVEN_UP) && first;
+	bool late = l->flags & SB_LEG_GIVEN_UP; /* repeated, too: what was hung up must not go up */
 	bool may_go_up = t->srv == SB_SRV_PROCEEDING || t->srv == SB_SRV_ACCEPTED;
 	bool up = may_go_up && !(l->flags & SB_LEG_BYE_SENT) && (!late || t->snap->late_2xx == SB_LATE_FORWARD);
 
@@ -249,7 +249,7 @@ static struct sb_end answered(
 		return sb_ended(SB_C_drop_no_route);
 	if (first)
 		leg_answered(c, t, leg, sip->status);
-	if (late)
+	if (first && late)
 		tell_late(c, t, leg, true);
 	if (t->srv == SB_SRV_PROCEEDING) {
 		sb_count(c->cfg.counters, SB_C_calls_answered);

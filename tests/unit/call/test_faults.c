@@ -274,6 +274,25 @@ static void unwanted_2xx_is_hung_up_at_a_full_table(void **state)
 	assert_true(sent_of(w, from, "BYE", T1) >= 1);
 }
 
+/* R3261-16.10: found by the simulator (overload, seed 14): its BYE found no slot, and the 2xx came again */
+static void repeated_unwanted_2xx_is_not_forwarded_at_a_full_table(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->snap[0].late_2xx = SB_LATE_BYE;
+	const struct world_sent *inv = start_call(w, 1);
+	const char *ok = world_answer(inv->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n");
+	world_pass(w, 3100);
+	for (unsigned i = 2; i < 18; i++)
+		world_rx(w, world_caller, world_invite(i));
+	assert_int_equal(sb_core_usage(w->core)->transactions, 16);
+	unsigned from = w->n_sent;
+	for (unsigned i = 0; i < 3; i++)
+		world_rx(w, T1, ok);
+	assert_int_equal(sent_of(w, from, "BYE", T1), 3);
+	assert_int_equal(sent_of(w, from, "SIP/2.0 200", world_caller), 0);
+}
+
 static void unwanted_2xx_is_hung_up_once_there_is_a_buffer(void **state)
 {
 	(void)state;
@@ -672,6 +691,7 @@ int main(void)
 	        cmocka_unit_test(no_candidate_is_blamed_for_time_it_never_had),
 	        cmocka_unit_test(no_candidate_is_begun_without_time_left),
 	        cmocka_unit_test(unwanted_2xx_is_hung_up_at_a_full_table),
+	        cmocka_unit_test(repeated_unwanted_2xx_is_not_forwarded_at_a_full_table),
 	        cmocka_unit_test(unwanted_2xx_is_hung_up_once_there_is_a_buffer),
 	        cmocka_unit_test(want_of_buffers_blames_no_trunk),
 	        cmocka_unit_test(retransmission_without_a_buffer_blames_no_trunk),
