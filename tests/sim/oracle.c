@@ -215,7 +215,9 @@ static void check_choice(struct sim *s, struct ocall *c, unsigned t)
 {
 	const struct conf *k = conf_of(s, c);
 	struct sb_health_view v = sb_health_read(s->px.health, s->px.slot[t]);
-	unsigned first = s->step.in.call < s->n_calls && s->ucall[s->step.in.call].route && k->trunk[1].present;
+	unsigned first = 0;
+	for (unsigned i = 0; i < TRUNKS_MAX && s->step.in.call < s->n_calls; i++)
+		first |= s->ucall[s->step.in.call].route && k->trunk[i].present && k->trunk[i].group;
 	if (!k->trunk[t].present)
 		breach(s, "INV-STEER", "t%u is not in the configuration of this call", t);
 	if (v.admin != SB_ENABLED)
@@ -246,10 +248,11 @@ static void new_leg(struct sim *s, struct ocall *c, const struct msg *m, unsigne
 			breach(s, "INV-HUNT", "call %u goes to t%u twice", m->call, t);
 	if (c->final)
 		breach(s, "INV-HUNT", "call %u has had its %u and goes on to t%u", m->call, c->final, t);
-	if (c->cancelled)
+	if (c->cancelled && !shaken(s, c))
 		breach(s, "INV-HUNT", "call %u was cancelled and goes on to t%u", m->call, t);
 	check_turn(s, c, t);
 	check_choice(s, c, t);
+	c->candidates &= (uint8_t)(left(s, c) | 1u << t); /* who is passed over now has had its turn */
 	if (c->n_legs == LEGS_MAX || m->branch.n > sizeof c->leg[0].branch)
 		return;
 	struct oleg *l = &c->leg[c->n_legs++];
@@ -264,7 +267,7 @@ static void leg_again(struct sim *s, struct ocall *c, struct oleg *l)
 	l->sends++;
 	if (c->message)
 		return;
-	if (l->first_response)
+	if (l->first_response && !shaken(s, c))
 		breach(s, "INV-SCHEDULE", "the INVITE is sent again to t%u, which has responded", l->trunk);
 	if (c->final || l != &c->leg[c->n_legs - 1])
 		breach(s, "INV-SCHEDULE", "the INVITE is sent again to t%u, whose turn is over", l->trunk);
@@ -297,7 +300,7 @@ static void request_to_trunk(struct sim *s, const struct msg *m, struct ep src, 
 			new_leg(s, c, m, (unsigned)t);
 	} else if (str_is(m->method, "CANCEL")) {
 		st->cancels++;
-		if (!l || !l->prov || (l->final && !st->disturbed))
+		if (!l || !l->prov || (l->final && !shaken(s, c)))
 			breach(s, "INV-CANCEL", "CANCEL to t%d, whose INVITE %s", t,
 			        !l         ? "is unknown"
 			        : l->final ? "is answered"
@@ -345,7 +348,7 @@ static void final_up(struct sim *s, struct ocall *c, const struct msg *m, uint64
 	if (m->status == 408 && l && !l->first_response && !l->dead && !c->cancelled && !shaken(s, c) &&
 	        s->now - l->start / MS * MS < 64 * conf_of(s, c)->t1_ms * MS)
 		breach(s, "INV-SCHEDULE", "408 before the last candidate had its 64*T1");
-	if (c->cancelled && m->status >= 300 && m->status != 487 && !(l && l->final == m->status) &&
+	if (c->cancelled && !shaken(s, c) && m->status >= 300 && m->status != 487 && !(l && l->final == m->status) &&
 	        !(l && l->final == 503 && m->status == 500))
 		breach(s, "INV-FINAL", "a cancelled call ends with %u", m->status);
 	c->final = (uint16_t)m->status;

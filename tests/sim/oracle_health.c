@@ -101,7 +101,7 @@ static void look(struct sim *s, unsigned t, const struct conf_trunk *k)
 	if (v.state == SB_UP)
 		o->was_down = false;
 	if (v.state != SB_DOWN && s->now < o->hold_until && s->now > o->hold_at + late_us(s) &&
-	        proxy_count(s, SB_C_mail_full) == 0)
+	        s->last_failure < o->hold_at && proxy_count(s, SB_C_mail_full) == 0)
 		breach(s, "INV-HOLD", "t%u is %s though it asked for a pause", t, sb_health_name(v.state));
 	o->state = v.state;
 }
