@@ -32,12 +32,24 @@ static void datagram_to_kernel(
 	sb_ksock_send(d->ksock, from, to, data, len); /* what is refused comes back as an error */
 }
 
+/* Somebody has deleted the twin: without it there is no ARP and no way for the kernel's packets. A restart makes it
+ * anew. */
+static void twin_lost(struct sb_daemon *d, uint32_t port)
+{
+	const struct sb_config_port *p = &d->config->ports[port];
+	sb_log(SB_LOG_ERROR, "the TAP twin of a port is gone", "port", p->name, "tap", p->tap, NULL);
+	d->stop = true;
+	d->exit_code = 69; /* EX_UNAVAILABLE */
+}
+
 static void taps(struct sb_daemon *d)
 {
 	static uint8_t frame[FRAME_MAX];
 	for (uint32_t p = 0; p < d->n_taps; p++) {
 		for (unsigned n = 0; n < TAP_BURST; n++) {
 			int len = sb_tap_read(&d->tap[p], frame, sizeof frame);
+			if (len == SB_E_IO)
+				twin_lost(d, p);
 			if (len <= 0)
 				break;
 			if (!sb_dataplane_inject(d->dp, p, frame, (uint32_t)len))
@@ -117,5 +129,5 @@ int sb_daemon_loop(struct sb_daemon *d)
 	}
 	sd_notify(0, "STOPPING=1");
 	sb_log(SB_LOG_INFO, "stopping", NULL);
-	return 0;
+	return d->exit_code;
 }

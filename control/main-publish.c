@@ -3,6 +3,7 @@
  */
 #include "control/main.h"
 
+#define FIBS_KEPT     8 /* places that reloads leave to fibs: neighbours must go on changing */
 #define FIB_SETTLE_MS 2 /* neighbours often change in company */
 
 static bool referenced(const struct sb_snapshot *s)
@@ -33,14 +34,24 @@ void sb_daemon_retire(struct sb_daemon *d)
 	}
 }
 
+void sb_daemon_restore_operator(struct sb_daemon *d, const struct sb_snapshot *s)
+{
+	for (uint32_t i = 0; i < s->n_trunks; i++) {
+		enum sb_admin admin = sb_opstate_get(d->opstate, s->trunks[i].name);
+		if (sb_health_read(d->health, s->trunks[i].slot).admin != admin)
+			sb_engine_admin(d->engine, s->trunks[i].slot, admin, sb_daemon_now_ms());
+	}
+}
+
 int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next)
 {
-	if (d->n_retired == SB_RETIRED_MAX)
+	if (d->n_retired >= SB_RETIRED_MAX - FIBS_KEPT)
 		return SB_E_FULL;
 	struct sb_snapshot *old = d->snapshot;
 	struct sb_config *old_config = d->config;
 	uint64_t now = sb_daemon_now_ms();
 
+	sb_daemon_restore_operator(d, next->snapshot);
 	next->snapshot->generation = ++d->snapshot_generation;
 	d->snapshot = next->snapshot;
 	next->snapshot = NULL;
@@ -78,6 +89,7 @@ int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors)
 		d->reloads_failed++;
 	} else {
 		d->reloads++;
+		sb_log_setup(d->config->control.log_level, d->config->control.log_format);
 	}
 	tell_reload(d, err, errors);
 	return err;

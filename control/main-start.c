@@ -107,9 +107,10 @@ static int open_dataplane(struct sb_daemon *d)
 		memcpy(cfg.port[i].device, c->ports[i].device, sizeof cfg.port[i].device);
 		cfg.port[i].mtu = (uint16_t)c->ports[i].mtu;
 	}
-	if (fleet_key(c->control.state_dir, cfg.fleet_key))
-		return fail(
-		        "the signing key rr.key in state_dir cannot be read or made", strerror(errno), EX_CANTCREAT);
+	int key = fleet_key(c->control.state_dir, cfg.fleet_key);
+	if (key)
+		return fail("the signing key rr.key in state_dir cannot be read or made",
+		        key == SB_E_INVAL ? "it is not 16 bytes long" : strerror(errno), EX_CANTCREAT);
 	if (getrandom(cfg.boot_key, sizeof cfg.boot_key, 0) != (ssize_t)sizeof cfg.boot_key)
 		return fail("no randomness", strerror(errno), EX_OSERR);
 	int err = sb_dataplane_open(&cfg, &d->dp, why);
@@ -167,17 +168,6 @@ static int make_engine(struct sb_daemon *d)
 	}
 	d->engine = sb_engine_new(&cfg);
 	return d->engine ? 0 : fail("no memory for timers", strerror(errno), EX_OSERR);
-}
-
-/* What the operator switched off before the restart stays off (P9). */
-static void restore_operator(struct sb_daemon *d)
-{
-	for (uint32_t i = 0; i < d->config->snapshot->n_trunks; i++) {
-		const struct sb_snap_trunk *t = &d->config->snapshot->trunks[i];
-		enum sb_admin admin = sb_opstate_get(d->opstate, t->name);
-		if (admin != SB_ENABLED)
-			sb_engine_admin(d->engine, t->slot, admin, sb_daemon_now_ms());
-	}
 }
 
 static int watch(struct sb_daemon *d, int fd)
@@ -242,8 +232,8 @@ int sb_daemon_start(struct sb_daemon *d)
 	memset(d->health, 0, sizeof *d->health);
 	if ((code = open_dataplane(d)) || (code = open_taps(d)) || (code = make_engine(d)))
 		return code;
-	restore_operator(d);
 	d->config->snapshot->generation = d->snapshot_generation + 1;
+	sb_daemon_restore_operator(d, d->config->snapshot);
 	sb_dataplane_start(d->dp, d->config->snapshot, d->fib);
 	sb_daemon_publish(d, d->config);
 	if (sb_daemon_manage(d, why))

@@ -50,6 +50,7 @@ struct sb_daemon {
 	uint32_t next_icmp_worker;
 	uint64_t tap_lost; /* frames that the TAP or the port did not take */
 	bool stop;
+	int exit_code;
 };
 
 /* main-start.c: everything up, in order; 0 or an exit code, having said why. fini undoes what was done, in reverse. */
@@ -58,6 +59,8 @@ void sb_daemon_fini(struct sb_daemon *d);
 
 /* main-publish.c */
 /* Takes the config over and gives its snapshot to the workers. */
+/* What the operator switched off stays off, over restarts and for trunks that come back by a reload (P9). */
+void sb_daemon_restore_operator(struct sb_daemon *d, const struct sb_snapshot *s);
 int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next);
 /* Reads the file again. The errors say why the daemon keeps what it had. */
 int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors);

@@ -95,6 +95,21 @@ static void fill_settings(const struct sb_raw *raw, struct sb_snapshot *s)
 	s->invite_rate_per_source = raw->limits.invite_rate_per_source;
 }
 
+/* The VLAN of its port on which a listener's address is; 0: the port itself. The check has found it to be on one of
+ * them. */
+static uint16_t vlan_of(const struct sb_raw *raw, const struct sb_raw_listener *l)
+{
+	const struct sb_raw_port *port = &raw->ports.list[l->port_index];
+	for (uint32_t v = 0; v < port->vlans.n; v++) {
+		const sb_raw_nets *nets = &port->vlans.list[v].addresses;
+		for (uint32_t i = 0; i < nets->n; i++)
+			if (nets->list[i].net.family == l->address.family &&
+			        memcmp(nets->list[i].net.ip, l->address.ip, 16) == 0)
+				return (uint16_t)port->vlans.list[v].id;
+	}
+	return 0;
+}
+
 static void fill_listeners(const struct sb_raw *raw, struct sb_snapshot *s, struct filled *at)
 {
 	for (uint32_t i = 0; i < s->n_listeners; i++) {
@@ -105,6 +120,7 @@ static void fill_listeners(const struct sb_raw *raw, struct sb_snapshot *s, stru
 		to->addr.port = (uint16_t)from->udp;
 		to->hostport_len = (uint8_t)sb_addr_format(&to->addr, to->hostport);
 		to->port = (uint16_t)from->port_index;
+		to->vlan = vlan_of(raw, from);
 		to->trust = at->nets;
 		to->n_trust = from->trust.n;
 		for (uint32_t j = 0; j < from->trust.n; j++)

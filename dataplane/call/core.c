@@ -192,7 +192,7 @@ static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const
 	struct sb_txn *t = sb_txn_of_cookie(c, &k);
 	if (!t)
 		return lingering(c, sip, &k);
-	if (!sip->via.next && t->kind != SB_TXN_BYE && sip->method != SB_M_CANCEL)
+	if (!sip->via.next && t->kind != SB_TXN_BYE && sip->method != SB_M_CANCEL && sip->status < 300)
 		return sb_ended(SB_C_drop_bad_response); /* nobody above us: it has lost its way */
 	return t->kind == SB_TXN_INVITE ? sb_invite_response(c, t, k.leg, pkt, sip)
 	                                : sb_other_response(c, t, k.leg, sip);

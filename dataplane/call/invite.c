@@ -83,7 +83,9 @@ static void finish(struct sb_core *c, struct sb_txn *t)
 /* A trunk's final, n bytes composed into pkt, ends the call, unless an earlier one is the better answer. */
 static void finish_with(struct sb_core *c, struct sb_txn *t, unsigned status, struct sb_pkt *pkt, int n)
 {
-	if (!t->cancelled && t->best.at && sb_hunt_kept_is_better(t, status)) {
+	if (n <= 0 || (!t->cancelled && t->best.at && sb_hunt_kept_is_better(t, status))) {
+		if (n <= 0 && !t->best.at)
+			t->best_status = (uint16_t)status;
 		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
 		finish(c, t);
 		return;
@@ -91,8 +93,7 @@ static void finish_with(struct sb_core *c, struct sb_txn *t, unsigned status, st
 	completed(c, t, status == 503 ? 500 : status);
 	sb_store_drop(&c->store, &t->best);
 	sb_store_drop(&c->store, &t->last);
-	if (n > 0)
-		t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
+	t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
 	t->mute = !t->last.at;
 	sb_out_send(c, pkt, n, &t->up, up_listener(t));
 }
@@ -287,7 +288,8 @@ static struct sb_end refused(
 		sb_tell_evidence(c, t, l->trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
 	if (!current)
 		return sb_ended(SB_C_end_consumed);
-	int n = sb_hunt_compose(sip, up);
+	/* A final that has lost the Vias above ours still ends the leg; what goes up is then our own. */
+	int n = sip->via.next ? sb_hunt_compose(sip, up) : 0;
 	bool rang = (l->flags & SB_LEG_RINGING) && !trunk->failover_after_ringing; /* P19 */
 	if (!failing || rang || t->cancelled || sip->status >= 600) {
 		finish_with(c, t, sip->status, up, n);

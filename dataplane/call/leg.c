@@ -148,8 +148,8 @@ void sb_leg_settle(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_le
 	struct sb_leg *l = &t->leg[leg];
 	bool was = active(l) && t->kind != SB_TXN_BYE;
 	l->state = (uint8_t)state;
-	if (was && !active(l))
-		sb_stat_add(&sb_stats_of(c, t, l->trunk)->active, -1);
+	if (was != (active(l) && t->kind != SB_TXN_BYE)) /* a leg thought dead may come to life again */
+		sb_stat_add(&sb_stats_of(c, t, l->trunk)->active, was ? -1 : 1);
 	if (!active(l))
 		l->next = l->end = SB_NEVER;
 }
@@ -159,7 +159,8 @@ void sb_leg_alive(struct sb_core *c, struct sb_txn *t, unsigned leg)
 	if (t->kind == SB_TXN_BYE || (t->leg[leg].flags & SB_LEG_ALIVE_TOLD))
 		return;
 	t->leg[leg].flags |= SB_LEG_ALIVE_TOLD;
-	sb_stat_add(&sb_stats_of(c, t, t->leg[leg].trunk)->alive, 1);
+	if (sb_tell_still_there(c, t, t->leg[leg].trunk))
+		sb_stat_add(&sb_stats_of(c, t, t->leg[leg].trunk)->alive, 1);
 }
 
 void sb_leg_ack(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *response)

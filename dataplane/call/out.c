@@ -86,9 +86,18 @@ struct sb_trunk_stats *sb_stats_of(struct sb_core *c, const struct sb_txn *t, ui
 	return &c->cfg.trunk_stats[t->snap->trunks[trunk].slot];
 }
 
+bool sb_tell_still_there(const struct sb_core *c, const struct sb_txn *t, uint16_t trunk)
+{
+	const struct sb_snap_trunk *then = &t->snap->trunks[trunk];
+	uint16_t now = c->snap->trunk_of_slot[then->slot];
+	return now != SB_NO_TRUNK && sb_addr_eq(&c->snap->trunks[now].addr, &then->addr);
+}
+
 void sb_tell_evidence(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, enum sb_evidence kind, uint16_t code,
         uint32_t retry_after_s)
 {
+	if (!sb_tell_still_there(c, t, trunk))
+		return;
 	struct sb_trunk_stats *st = sb_stats_of(c, t, trunk);
 	sb_stat_add(kind == SB_EV_TIMEOUT ? &st->failed_timeout
 	            : kind == SB_EV_CODE  ? &st->failed_code

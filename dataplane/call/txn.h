@@ -170,6 +170,9 @@ struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const st
 /* The To tag of our own answers: the same for the same request, so that retransmissions get the same. 16 bytes. */
 void sb_out_tag(const struct sb_core *c, const struct sb_sip *sip, char tag[16]);
 struct sb_end sb_ended(enum sb_counter counter);
+/* Has the trunk still the address it had when the call came? What an address did is not told of the one that a reload
+ * has put in its place (P7, P10). */
+bool sb_tell_still_there(const struct sb_core *c, const struct sb_txn *t, uint16_t trunk);
 void sb_tell_evidence(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, enum sb_evidence kind, uint16_t code,
         uint32_t retry_after_s);
 void sb_tell_event(struct sb_core *c, const struct sb_txn *t, struct sb_mail *m, const struct sb_sip *sip);

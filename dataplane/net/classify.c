@@ -102,8 +102,13 @@ static bool checksum_ok(const struct sb_net_pkt *np, const struct sb_frame *f)
 
 static void take_udp(struct sb_worker *w, struct sb_net_pkt *np, const struct sb_frame *f)
 {
-	if (!sb_view_find(w->view, np->port, &f->dst)) {
+	const struct sb_snap_listener *l = sb_view_find(w->view, np->port, &f->dst);
+	if (!l) {
 		sb_up_frame(w, np);
+		return;
+	}
+	if (l->vlan != f->vlan) { /* trust is given to a network, not to whoever can tag a frame */
+		sb_end(w, np, SB_C_drop_not_ours);
 		return;
 	}
 	if (!checksum_ok(np, f)) {
@@ -169,6 +174,11 @@ static void take_fragment(struct sb_worker *w, struct sb_net_pkt *np, const stru
 void sb_classify(struct sb_worker *w, struct sb_net_pkt *np)
 {
 	struct sb_frame f;
+	if (np->frame_len >= SB_MAC_LEN && !(np->frame[0] & 1) &&
+	        memcmp(np->frame, w->dp->port[np->port].mac, SB_MAC_LEN) != 0) {
+		sb_end(w, np, SB_C_drop_not_ours); /* another host's, flooded our way */
+		return;
+	}
 	switch (sb_frame_decode(np->frame, np->frame_len, &f)) {
 	case SB_FRAME_UDP:
 		take_udp(w, np, &f);

@@ -3,7 +3,8 @@
  * kernel. */
 #include "dataplane/net/net.h"
 
-#define MTU_MIN 576 /* an interface that says less is not believed */
+#define MTU_MIN_6 1280 /* RFC 8200 5 */
+#define MTU_MIN   576  /* an interface that says less is not believed */
 
 static void give(struct sb_worker *w, uint16_t port, struct sb_tx *tx)
 {
@@ -117,15 +118,20 @@ static bool send_by_port(struct sb_worker *w, struct sb_net_pkt *np, const struc
 		sb_pkt_free(w->dp, np);
 		return false;
 	}
+	/* Routers do not cut IPv6, and nobody here remembers path MTUs: beyond a gateway every packet fits the least.
+	 */
 	uint32_t mtu = i->mtu ? RTE_MAX((uint32_t)i->mtu, (uint32_t)MTU_MIN) : w->dp->port[i->port].mtu;
+	if (hop->off_link && np->pkt.peer.family == 6)
+		mtu = MTU_MIN_6;
 	mtu = RTE_MIN(mtu, w->dp->pools.small_room - SB_SIP_PAD - 18);
 	if (np->mbuf && np->pkt.len + SB_UDP_HEAD <= sb_wire_room(&wire, mtu, false)) {
 		send_in_place(w, np, &wire, &w->dp->port[i->port], i->port);
 		return true;
 	}
-	bool ok = send_copied(w, np, &wire, mtu, i->port);
+	if (!send_copied(w, np, &wire, mtu, i->port))
+		sb_count(&w->counters, SB_C_tx_no_buffer);
 	sb_pkt_free(w->dp, np);
-	return ok;
+	return true; /* a buffer that was wanting is our fault: as if lost on the way, no evidence against the peer */
 }
 
 static bool op_send(void *ctx, struct sb_pkt *pkt)
@@ -142,7 +148,8 @@ static bool op_send(void *ctx, struct sb_pkt *pkt)
 	if (answer == SB_FIB_UNRESOLVED) {
 		np->local = l->addr;
 		np->port = l->port;
-		return sb_up_datagram(w, np);
+		sb_up_datagram(w, np);
+		return true; /* a full ring likewise */
 	}
 	sb_pkt_free(w->dp, np);
 	return false;

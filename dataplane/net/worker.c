@@ -16,10 +16,8 @@ static void look_up(struct sb_worker *w)
 {
 	const struct sb_view *v = atomic_load_explicit(&w->dp->view, memory_order_acquire);
 	w->fib = atomic_load_explicit(&w->dp->fib, memory_order_acquire);
-	if (v != w->view) {
-		w->view = v;
-		sb_core_snapshot(w->core, v->snapshot);
-	}
+	w->view = v;
+	sb_core_snapshot(w->core, v->snapshot); /* each time: a new view may stand where an old one stood */
 	w->now_us = sb_clock_now(&w->clock);
 }
 

@@ -5,6 +5,7 @@
  * Owner: built and freed by control (netlink mirror) after RCU quiescence. */
 #pragma once
 #include <switchback/addr.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SB_MAC_LEN 6
@@ -45,6 +46,7 @@ enum sb_fib_answer { SB_FIB_SEND, SB_FIB_UNRESOLVED, SB_FIB_NO_ROUTE };
 struct sb_fib_hop {
 	const struct sb_fib_iface *iface; /* where it leaves */
 	const uint8_t *mac;               /* the next hop's; NULL when UNRESOLVED */
+	bool off_link;                    /* beyond a gateway */
 };
 
 /* Where the probe for a neighbour begins: & neigh_mask, then linearly until an empty slot. The builder puts by it, too.
@@ -107,6 +109,7 @@ static inline enum sb_fib_answer sb_fib_lookup(
 		if (!r)
 			return SB_FIB_NO_ROUTE;
 		iface = r->iface;
+		hop->off_link = r->gateway.family != 0;
 		if (r->gateway.family)
 			next = &r->gateway;
 	}

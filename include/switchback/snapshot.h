@@ -26,6 +26,7 @@ struct sb_snap_listener {
 	char hostport[SB_ADDR_TEXT_MAX]; /* addr as text */
 	uint8_t hostport_len;
 	uint16_t port;    /* index into the daemon's ports: constant for the life of the process */
+	uint16_t vlan;    /* of its port that the address is on; 0: untagged */
 	uint32_t trust;   /* first of its networks in nets[] */
 	uint32_t n_trust; /* 0: no new request is accepted here */
 };
