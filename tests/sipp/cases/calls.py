@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Calls that go well: relaying, record-routing, addresses, fragments, ports, drivers, and dialogs that outlive the proxy."""
+import socket
+import struct
+
 from harness import sip
 from harness.case import test
 from harness.daemon import config, device, trunk
@@ -89,6 +92,40 @@ def interface_beneath_a_port_keeps_quiet(t):
     assert t.network.dut.read("net/ipv4/conf/edge0/arp_ignore") == "8"
     assert t.daemon.stop() == 0
     assert t.network.dut.read("net/ipv4/conf/edge0/arp_ignore") == before
+
+
+def ethernet(destination, vlan, source_ip, target_ip, payload):
+    """A whole frame: Ethernet, a VLAN tag if not 0, IPv4, UDP without checksum."""
+    addresses = socket.inet_aton(source_ip) + socket.inet_aton(target_ip)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(payload), 1, 0, 64, 17, 0) + addresses
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xffff) + (total >> 16)
+    head = head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + head[12:]
+    tag = struct.pack("!HH", 0x8100, vlan) if vlan else b""
+    return destination + bytes.fromhex("020000000077") + tag + b"\x08\x00" + head + struct.pack(
+        "!HHHH", 5060, 5060, 8 + len(payload), 0) + payload
+
+
+@test()
+def frames_of_other_hosts_and_vlans_make_no_calls(t):
+    """P21: trust is given to a network: neither a frame flooded our way nor one tagged for another VLAN crosses into it."""
+    t.start()
+    t.trunk("t1", answer=answering())
+    t.meet("caller")
+    caller = t.network["caller"]
+    words = caller.ns.run("ip", "neigh", "show", t.network.listener()).stdout.split()
+    ours = bytes.fromhex(words[words.index("lladdr") + 1].replace(":", ""))
+    invite = ("INVITE sip:1@x SIP/2.0\r\nVia: SIP/2.0/UDP {0}:5060;branch=z9hG4bK-{1}\r\nFrom: <sip:a@x>;tag=1\r\n"
+              "To: <sip:1@x>\r\nCall-ID: raw{1}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n")
+    before = t.daemon.counter("drop_not_ours")
+    with caller.ns.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind(("eth0", 0))
+        for number, (mac, vlan) in enumerate(((ours[:5] + bytes([ours[5] ^ 1]), 0), (ours, 77), (ours, 0))):
+            payload = invite.format(caller.address(), number).encode()
+            raw.send(ethernet(mac, vlan, caller.address(), t.network.listener(), payload))
+    t.daemon.wait_counter("calls_answered", 1)
+    assert [message.get("call-id") for message in t.capture.sip("INVITE", destination=t.address("t1"))] == ["raw2"]
+    assert t.daemon.counter("calls") == 1 and t.daemon.counter("drop_not_ours") == before + 2, t.daemon.counters()
 
 
 def large_body_crosses(t, v6):

@@ -132,6 +132,29 @@ def trunks_come_and_go_by_reload(t):
 
 
 @test()
+def disable_outlives_the_trunks_absence(t):
+    """P9 P20: disabled, removed by reload, restarted without it, added by reload: the operator's switch is as it was."""
+    t.start(t.config(trunks=("t1", "t2")))
+    assert t.daemon.ctl("trunk", "t2", "disable").returncode == 0
+    t.daemon.reload(t.config(trunks=("t1",)))
+    t.daemon.stop()
+    t.restart()
+    t.daemon.reload(t.config(trunks=("t1", "t2")))
+    assert t.daemon.trunks()["t2"]["admin"] == "disabled", t.daemon.trunks()["t2"]
+
+
+@test(capture=False)
+def lost_twin_ends_the_daemon_with_a_word(t):
+    """Without its TAP twin a port has no ARP: the daemon says so and exits for its supervisor, it does not spin."""
+    t.start()
+    t.network.dut.ip("link del sb-edge")
+    process = t.daemon.process
+    assert process.wait(10) == 69, process.returncode
+    assert "TAP twin of a port is gone" in t.daemon.log.read_text(), t.daemon.log.read_text()
+    t.daemon.status = process.returncode
+
+
+@test()
 def explain_tells_route_candidates_and_worst_case(t):
     """S4.5 P22: the matched route, each candidate with its health, its formula and the running total."""
     settings = t.config(routes=[{"prefix": "+4420", "groups": ["all"]}, {"default": True, "groups": ["all"]}])
