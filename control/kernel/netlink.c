@@ -18,7 +18,9 @@
 
 /* Interfaces come first: routes and neighbours are kept by them. */
 static const uint16_t stages[] = {RTM_GETLINK, RTM_GETROUTE, RTM_GETNEIGH};
-#define N_STAGES (sizeof stages / sizeof *stages)
+/* The caller polls every millisecond: a fifth of a second in which what was dumped can be published. */
+#define REST_POLLS 200
+#define N_STAGES   (sizeof stages / sizeof *stages)
 
 struct sb_netlink {
 	struct mnl_socket *nl;
@@ -26,7 +28,8 @@ struct sb_netlink {
 	uint32_t stage;         /* N_STAGES: in step with the kernel */
 	uint32_t dump_seq, seq; /* of the dump under way; of the last request */
 	bool asked;             /* an answer to dump_seq is under way */
-	bool again;             /* ... of no use: take another dump when it ends */
+	bool again;             /* something was missed: take another dump after this one */
+	uint32_t rest;          /* polls until another dump may begin */
 	bool dirty;             /* the mirror differs from what poll has told */
 	int last_error;         /* errno of a dump that was refused */
 	struct sb_netlink_stats stats;
@@ -58,7 +61,7 @@ static void start_dump(struct sb_netlink *nl)
 /* The kernel runs one dump a socket: a new one waits for the end of the old. */
 static void resync(struct sb_netlink *nl)
 {
-	if (nl->asked) {
+	if (nl->asked || nl->rest) {
 		nl->again = true;
 		return;
 	}
@@ -73,21 +76,23 @@ static void end_stage(struct sb_netlink *nl, int error)
 		nl->last_error = error; /* refused: retry() comes back to it */
 		return;
 	}
-	if (nl->again) {
-		resync(nl);
+	nl->stage++;
+	if (nl->stage < N_STAGES) {
+		ask_stage(nl);
 		return;
 	}
-	nl->stage++;
-	if (nl->stage < N_STAGES)
-		ask_stage(nl);
-	else
-		nl->dirty = true;
+	/* Told even if something changed meanwhile: under a busy routing daemon something always does, and nearly right
+	 * now is better than right never. */
+	nl->dirty = true;
+	nl->rest = REST_POLLS;
 }
 
 /* After a dump was refused, for want of memory: nothing else would start it again. */
 static void retry(struct sb_netlink *nl)
 {
-	if (nl->stage < N_STAGES && !nl->asked)
+	if (nl->rest)
+		nl->rest--;
+	if ((nl->stage < N_STAGES && !nl->asked) || (nl->again && !nl->asked && !nl->rest))
 		resync(nl);
 }
 

@@ -48,12 +48,12 @@ static int end_world(void **state)
 	return 0;
 }
 
-/* Waits for the mirror to tell of a change, then builds anew. */
+/* Waits for the mirror to tell of a change, then builds anew. A dump that something changed under is told, too. */
 static void await_change(struct world *w)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < WAIT_MS; i++) {
 		struct pollfd p = {.fd = sb_netlink_fd(w->nl), .events = POLLIN};
-		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		assert_true(poll(&p, 1, 1) >= 0); /* as control does: at least once a millisecond */
 		if (!sb_netlink_poll(w->nl))
 			continue;
 		sb_fib_free(w->fib);
@@ -332,7 +332,7 @@ static void routes_of_an_interface_go_down_with_it(void **state)
 	assert_int_equal(leaves_by(w, "10.0.0.9"), w->core_if);
 	netns_link(&w->r, w->edge_if, true);
 	AWAIT(leaves_by(w, "192.0.2.1") == w->edge_if);
-	assert_true(sb_netlink_stats(w->nl).resyncs >= 2);
+	assert_true(sb_netlink_stats(w->nl).resyncs >= 1); /* dumps rest in between: down and up may share one */
 }
 
 static void removed_address_takes_its_subnet_along(void **state)
