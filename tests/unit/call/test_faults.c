@@ -211,6 +211,23 @@ static void other_requests_never_get_408(void **state)
 	assert_int_equal(sent_of(w, 0, "SIP/2.0 408", world_caller), 0);
 }
 
+/* R4320, R3261-17: found by the simulator (faults, seed 27): told nothing, the caller repeats until its Timer F, and
+ * its last copy may be slow */
+static void slow_last_copy_of_an_unanswered_request_is_absorbed(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const char *request = world_request("MESSAGE", 1, "", "");
+	world_rx(w, world_caller, request);
+	const struct world_sent *m = world_expect(w, "MESSAGE", T1);
+	world_rx(w, T1, world_answer(m->text, 408, ""));
+	world_pass(w, 32200);
+	world_rx(w, world_caller, request);
+	assert_int_equal(sent_of(w, 0, "MESSAGE", T1), 1);
+	world_pass(w, 5000);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+}
+
 /* a candidate begun when nothing of the time is left */
 static void no_candidate_is_blamed_for_time_it_never_had(void **state)
 {
@@ -688,6 +705,7 @@ int main(void)
 	        cmocka_unit_test(challenge_goes_up_as_it_came_without_room_to_keep_it),
 	        cmocka_unit_test(answer_lost_for_want_of_a_buffer_is_taken_again),
 	        cmocka_unit_test(other_requests_never_get_408),
+	        cmocka_unit_test(slow_last_copy_of_an_unanswered_request_is_absorbed),
 	        cmocka_unit_test(no_candidate_is_blamed_for_time_it_never_had),
 	        cmocka_unit_test(no_candidate_is_begun_without_time_left),
 	        cmocka_unit_test(unwanted_2xx_is_hung_up_at_a_full_table),
