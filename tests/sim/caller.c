@@ -80,7 +80,7 @@ static void build(struct sim *s, uint32_t call, const char *method, struct str t
 	if (invite) {
 		put(o, "Contact: <sip:u@");
 		put_ep(o, caller_ep(call, s->ucall[call].rport));
-		put(o, ">\r\nContent-Type: application/sdp\r\nContent-Length: 58\r\n\r\n"
+		put(o, ">\r\nContent-Type: application/sdp\r\nContent-Length: 61\r\n\r\n"
 		       "v=0\r\no=- 1 1 IN IP4 10.1.0.1\r\ns=-\r\nc=IN IP4 10.1.0.1\r\nt=0 0\r\n");
 	} else {
 		put(o, "Content-Length: 0\r\n\r\n");

@@ -291,6 +291,7 @@ static void world(struct sim *s)
 		}
 		if (s->quiet && due > end_of(s)) {
 			s->now = end_of(s);
+			proxy_settle(s);
 			oracle_over(s);
 			return;
 		}

@@ -114,10 +114,12 @@ static void begin_response(struct sim *s)
 	           (!c->final || s->now + SEC < c->final_at + life);
 	st->final_before = l ? l->final : 0;
 	st->was_cancelled = c->cancelled;
-	if (!l || !str_is(st->in.method, c->message ? "MESSAGE" : "INVITE"))
+	if (!l || c->boot != s->px.boot || !str_is(st->in.method, c->message ? "MESSAGE" : "INVITE"))
 		return;
 	st->late = l != &c->leg[c->n_legs - 1];
-	oracle_call_in(s, l->trunk, &st->in, !l->final && !st->late && !c->cancelled);
+	/* What a trunk says counts as long as it is where this call looked for it (P10). */
+	bool there = conf_of(s, c)->trunk[l->trunk].port == s->confs[s->n_confs - 1].trunk[l->trunk].port;
+	oracle_call_in(s, l->trunk, &st->in, !l->final && !st->late && !c->cancelled && !c->final && there);
 	if (!l->first_response)
 		l->first_response = s->now;
 	if (st->in.status < 200) {
@@ -137,8 +139,11 @@ static void begin_icmp(struct sim *s, const struct packet *p)
 	if (!p->fatal || !branch || p->text + p->len - branch < SB_BRANCH_LEN || !msg_read(&m, p->text, p->whole))
 		return;
 	int t = trunk_at(s, p->src);
-	if (m.call >= s->n_calls && t >= 0 && str_is(m.method, "OPTIONS"))
+	if (m.call >= s->n_calls && t >= 0 && str_is(m.branch, s->otrunk[t].probe_branch) &&
+	        !s->otrunk[t].probe_answered) {
 		s->otrunk[t].good_row = 0;
+		s->otrunk[t].probe_answered = true;
+	}
 	if (m.call >= s->n_calls)
 		return;
 	struct ocall *c = &s->ocall[m.call];
@@ -181,7 +186,7 @@ void oracle_begin(struct sim *s, const struct worker *w, const struct packet *p,
 	if (st->in.request && str_is(st->in.method, "CANCEL")) {
 		st->was_cancelled = st->call->cancelled;
 		st->final_before = st->call->final;
-		if (st->live && !st->call->final)
+		if (st->call->boot == s->px.boot && !st->call->shed && !st->call->final)
 			st->call->cancelled = true;
 	}
 }
@@ -206,7 +211,7 @@ static void check_turn(struct sim *s, struct ocall *c, unsigned t)
 	if (!formula && !last)
 		breach(s, "INV-SCHEDULE", "t%u was given up after %llu us, its formula is %llu us", prev->trunk,
 		        (unsigned long long)gone, (unsigned long long)f);
-	else if (formula && !last && prev->sends != prev->n)
+	else if (formula && !last && prev->sends != prev->n && late_us(s) <= 10 * MS)
 		breach(s, "INV-SCHEDULE", "t%u was sent to %u times instead of %u", prev->trunk, prev->sends, prev->n);
 }
 
@@ -220,7 +225,7 @@ static void check_choice(struct sim *s, struct ocall *c, unsigned t)
 		first |= s->ucall[s->step.in.call].route && k->trunk[i].present && k->trunk[i].group;
 	if (!k->trunk[t].present)
 		breach(s, "INV-STEER", "t%u is not in the configuration of this call", t);
-	if (v.admin != SB_ENABLED)
+	if (v.admin != SB_ENABLED && !shaken(s, c))
 		breach(s, "INV-STEER", "a new request goes to t%u, which is %s", t, sb_admin_name(v.admin));
 	if (v.state == SB_DOWN && (c->n_legs > 0 || c->candidates) && !shaken(s, c))
 		breach(s, "INV-STEER", "a new request goes to t%u, which is DOWN, with others alive (%x)", t,

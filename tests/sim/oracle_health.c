@@ -15,6 +15,7 @@ void oracle_probe_out(struct sim *s, unsigned trunk, const struct msg *m)
 		return; /* sent again (17.1.2) */
 	memcpy(o->probe_branch, m->branch.p, m->branch.n);
 	o->probe_branch[m->branch.n] = 0;
+	o->probe_answered = false;
 	uint64_t last = o->last_probe, gap = s->now - last;
 	o->last_probe = s->now;
 	if (o->state != SB_DOWN || !last || last < o->down_since || o->ramp_free)
@@ -33,6 +34,9 @@ static void hold(struct sim *s, struct otrunk *o, uint32_t retry_after)
 	if (!retry_after)
 		return;
 	o->hold_at = s->now;
+	if (s->verbose)
+		printf("%10.3f hold t%d for %u s, call %u\n", (double)s->now / 1e6, (int)(o - s->otrunk), retry_after,
+		        s->step.in.call);
 	if (s->now + retry_after * SEC > o->hold_until)
 		o->hold_until = s->now + retry_after * SEC;
 }
@@ -40,8 +44,9 @@ static void hold(struct sim *s, struct otrunk *o, uint32_t retry_after)
 void oracle_probe_in(struct sim *s, unsigned trunk, const struct msg *m)
 {
 	struct otrunk *o = &s->otrunk[trunk];
-	if (!str_is(m->branch, o->probe_branch) || m->status < 200)
+	if (!str_is(m->branch, o->probe_branch) || m->status < 200 || o->probe_answered)
 		return;
+	o->probe_answered = true;
 	if (m->status < 500)
 		o->good_row++;
 	else if (m->status == 503)
@@ -60,7 +65,7 @@ void oracle_call_in(struct sim *s, unsigned trunk, const struct msg *m, bool cou
 
 static void left_down(struct sim *s, unsigned t, struct otrunk *o, const struct conf_trunk *k)
 {
-	if (s->now + 2 * MS < o->hold_until)
+	if (s->now + 2 * MS < o->hold_until && s->last_failure < o->hold_at && !proxy_count(s, SB_C_mail_full))
 		breach(s, "INV-HOLD", "t%u is used again %llu ms before its Retry-After is over", t,
 		        (unsigned long long)((o->hold_until - s->now) / MS));
 	if (k->probed && !o->good_row && !o->alive_since)

@@ -442,6 +442,14 @@ void proxy_run(struct sim *s)
 			worker_run(s, &s->px.w[i]);
 }
 
+/* What the daemon's loops do all the time, and this one only when there is work. */
+void proxy_settle(struct sim *s)
+{
+	for (unsigned i = 0; i < s->px.n_workers; i++)
+		worker_run(s, &s->px.w[i]);
+	control_run(s);
+}
+
 /* Somebody is not scheduled for a while: mail and packets wait, and rings fill. */
 void proxy_stall(struct sim *s)
 {

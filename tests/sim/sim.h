@@ -178,7 +178,7 @@ struct otrunk {
 	enum sb_health_state state;
 	uint64_t serving_since, down_since, hold_at, hold_until, last_probe;
 	uint32_t good_row, alive_since, short_gaps, gaps;
-	bool was_down, ramp_free;
+	bool was_down, ramp_free, probe_answered;
 	char probe_branch[64];
 };
 struct step { /* what one hand-over to the core led to */
@@ -309,6 +309,7 @@ void proxy_rx(struct sim *s, struct packet *p, bool icmp);
 void proxy_use(struct sim *s, struct sb_config *cfg);
 uint64_t proxy_due(const struct sim *s);
 void proxy_run(struct sim *s);
+void proxy_settle(struct sim *s);
 void proxy_stall(struct sim *s);
 uint64_t proxy_count(const struct sim *s, enum sb_counter c);
 
