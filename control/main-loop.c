@@ -63,8 +63,11 @@ static void taps(struct sb_daemon *d)
 void sb_daemon_ksock_error(void *ctx, const struct sb_ksock_error *e)
 {
 	struct sb_daemon *d = ctx;
+	bool underway = e->icmp && e->type == (e->from->family == 6 ? 3 : 11); /* time exceeded: not the trunk's word */
+	if (underway || e->err == EMSGSIZE)
+		return;
 	const char *end = (const char *)e->payload + e->len, *at = e->len ? sb_branch_find(e->payload, end) : NULL;
-	for (unsigned n = 0; at && e->err != EMSGSIZE && n < QUOTED_BRANCHES; n++, at = sb_branch_find(at + 1, end)) {
+	for (unsigned n = 0; at && n < QUOTED_BRANCHES; n++, at = sb_branch_find(at + 1, end)) {
 		struct sb_mail m = {.op = SB_MAIL_ICMP};
 		memcpy(m.icmp.branch, at, SB_BRANCH_LEN);
 		for (uint32_t w = 0; w < d->config->n_workers; w++)

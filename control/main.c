@@ -76,6 +76,11 @@ int main(int argc, char **argv)
 			return EX_USAGE;
 		}
 	}
+	if (file && strlen(file) >= sizeof((struct sb_config *)0)->file) {
+		fputs("switchbackd: the file's path is too long, allowed: 255 bytes\n",
+		        stderr); /* a reload must find it again */
+		return EX_USAGE;
+	}
 	if (!file || optind < argc) {
 		fputs(usage_text, stderr);
 		return EX_USAGE;
