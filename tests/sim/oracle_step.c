@@ -31,7 +31,7 @@ static void end_invite(struct sim *s, struct step *st)
 			c->maybe = true;
 		return;
 	}
-	if (!st->live || st->disturbed)
+	if (!st->live || st->disturbed || (c->message && shaken(s, c)))
 		return;
 	if (st->new_legs || st->requests_out)
 		breach(s, "INV-RETRANSMIT", "a retransmitted %.*s made %u requests", (int)st->in.method.n,
