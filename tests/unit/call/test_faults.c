@@ -66,6 +66,7 @@ static void unsent_2xx_strands_no_transaction(void **state)
 	                            sent_of(w, 0, "SIP/2.0 5", world_caller) >
 	                    0 ||
 	            0 == sb_core_usage(w->core)->transactions);
+	world_free(w);
 }
 
 static void unroutable_caller_strands_no_transaction(void **state)
@@ -81,6 +82,7 @@ static void unroutable_caller_strands_no_transaction(void **state)
 	}
 	world_pass(w, 1000000);
 	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
 }
 
 static void call_whose_2xx_could_not_leave_can_be_cancelled(void **state)
@@ -93,6 +95,7 @@ static void call_whose_2xx_could_not_leave_can_be_cancelled(void **state)
 	world_rx(w, T1, ok);
 	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
 	check_end(w);
+	world_free(w);
 }
 
 /* own final could not be allocated: the old 180 is resent as if it were the final */
@@ -113,6 +116,7 @@ static void no_provisional_is_resent_for_a_final(void **state)
 	world_pass(w, 31000);
 	assert_int_equal(sent_of(w, from, "SIP/2.0 180", world_caller), 0);
 	assert_true(sent_of(w, from, "SIP/2.0 487", world_caller) > 0);
+	world_free(w);
 }
 
 /* Timer C on a ringing leg counts as failed trunk */
@@ -124,6 +128,7 @@ static void unanswered_phone_is_no_fault_of_the_trunk(void **state)
 	world_rx(w, T1, world_answer(inv->text, 180, ""));
 	world_pass(w, 191000);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_TIMEOUT), 0);
+	world_free(w);
 }
 
 /* RFC 6026 7.1: ACK to an accepted INVITE with the INVITE's branch must pass */
@@ -143,6 +148,7 @@ static void ack_of_a_2xx_passes_whatever_its_branch(void **state)
 	char msg[2000];
 	snprintf(msg, sizeof msg, "ACK sip:b@192.0.2.1:5060%s", strstr(ack, " SIP/2.0"));
 	assert_int_equal(world_rx(w, world_caller, msg), SB_C_end_forwarded);
+	world_free(w);
 }
 
 /* repeated failing final to a non-INVITE is one piece of evidence */
@@ -156,6 +162,7 @@ static void repeated_refusal_is_one_piece_of_evidence(void **state)
 	for (int i = 0; i < 10; i++)
 		world_rx(w, T1, a);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_CODE), 1);
+	world_free(w);
 }
 
 /* text store full: finals are made up */
@@ -170,6 +177,7 @@ static void answer_goes_up_as_it_came_without_room_to_keep_it(void **state)
 	const struct world_sent *ok = world_expect(w, "SIP/2.0 200", world_caller);
 	assert_non_null(strstr(ok->text, "tag=callee"));
 	assert_non_null(strstr(ok->text, "expires=60"));
+	world_free(w);
 }
 
 static void challenge_goes_up_as_it_came_without_room_to_keep_it(void **state)
@@ -182,6 +190,7 @@ static void challenge_goes_up_as_it_came_without_room_to_keep_it(void **state)
 	world_expect(w, "ACK", T1);
 	const struct world_sent *f = world_expect(w, "SIP/2.0 407", world_caller);
 	assert_non_null(strstr(f->text, "Proxy-Authenticate"));
+	world_free(w);
 }
 
 /* no buffer for a moment: a non-INVITE's 200 is lost and its retransmissions are eaten */
@@ -198,6 +207,7 @@ static void answer_lost_for_want_of_a_buffer_is_taken_again(void **state)
 	world_rx(w, world_caller, world_request("MESSAGE", 1, "", ""));
 	world_rx(w, T1, ok);
 	assert_int_equal(sent_of(w, 0, "SIP/2.0 200", world_caller), 1);
+	world_free(w);
 }
 
 /* R4320 */
@@ -209,6 +219,7 @@ static void other_requests_never_get_408(void **state)
 	const struct world_sent *o = world_expect(w, "OPTIONS", T1);
 	world_rx(w, T1, world_answer(o->text, 408, ""));
 	assert_int_equal(sent_of(w, 0, "SIP/2.0 408", world_caller), 0);
+	world_free(w);
 }
 
 /* R4320, R3261-17: found by the simulator (faults, seed 27): told nothing, the caller repeats until its Timer F, and
@@ -226,6 +237,7 @@ static void slow_last_copy_of_an_unanswered_request_is_absorbed(void **state)
 	assert_int_equal(sent_of(w, 0, "MESSAGE", T1), 1);
 	world_pass(w, 5000);
 	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
 }
 
 /* a candidate begun when nothing of the time is left */
@@ -250,6 +262,7 @@ static void no_candidate_is_blamed_for_time_it_never_had(void **state)
 	for (unsigned i = 0; i < w->n_told; i++)
 		if (w->told[i].op == SB_MAIL_EVIDENCE)
 			assert_int_not_equal(w->told[i].trunk, 1);
+	world_free(w);
 }
 
 static void no_candidate_is_begun_without_time_left(void **state)
@@ -270,6 +283,7 @@ static void no_candidate_is_begun_without_time_left(void **state)
 	for (unsigned i = 0; i < w->n_told; i++)
 		if (w->told[i].op == SB_MAIL_EVIDENCE)
 			assert_int_not_equal(w->told[i].trunk, 2);
+	world_free(w);
 }
 
 /* full table: the unwanted 2xx is ACKed but its BYE never leaves */
@@ -289,6 +303,7 @@ static void unwanted_2xx_is_hung_up_at_a_full_table(void **state)
 	assert_int_equal(sent_of(w, from, "ACK", T1), 1);
 	world_rx(w, T1, ok);
 	assert_true(sent_of(w, from, "BYE", T1) >= 1);
+	world_free(w);
 }
 
 /* R3261-16.10: found by the simulator (overload, seed 14): its BYE found no slot, and the 2xx came again */
@@ -308,6 +323,7 @@ static void repeated_unwanted_2xx_is_not_forwarded_at_a_full_table(void **state)
 		world_rx(w, T1, ok);
 	assert_int_equal(sent_of(w, from, "BYE", T1), 3);
 	assert_int_equal(sent_of(w, from, "SIP/2.0 200", world_caller), 0);
+	world_free(w);
 }
 
 static void unwanted_2xx_is_hung_up_once_there_is_a_buffer(void **state)
@@ -324,6 +340,7 @@ static void unwanted_2xx_is_hung_up_once_there_is_a_buffer(void **state)
 	for (int i = 0; i < 5; i++)
 		world_rx(w, T1, ok);
 	assert_true(sent_of(w, from, "BYE", T1) >= 1);
+	world_free(w);
 }
 
 /* no buffer is not the trunk's fault */
@@ -335,6 +352,7 @@ static void want_of_buffers_blames_no_trunk(void **state)
 	world_rx(w, world_caller, world_invite(1));
 	w->refuse_buffers = 0;
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_SEND), 0);
+	world_free(w);
 }
 
 static void retransmission_without_a_buffer_blames_no_trunk(void **state)
@@ -347,6 +365,7 @@ static void retransmission_without_a_buffer_blames_no_trunk(void **state)
 	w->refuse_buffers = 0;
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_SEND), 0);
 	assert_int_equal(sent_of(w, 0, "INVITE", T2), 0);
+	world_free(w);
 }
 
 /* 16.10: a leg given up for ICMP that rings after all is CANCELled */
@@ -361,6 +380,7 @@ static void leg_given_up_for_icmp_that_rings_is_cancelled(void **state)
 	world_expect(w, "INVITE", T2);
 	world_rx(w, T1, world_answer(inv->text, 180, ""));
 	world_expect(w, "CANCEL", T1);
+	world_free(w);
 }
 
 /* ICMP evidence once a leg, and only while it matters */
@@ -372,6 +392,7 @@ static void icmp_is_evidence_once_a_leg(void **state)
 	for (int i = 0; i < 20; i++)
 		icmp(w, inv);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_ICMP), 1);
+	world_free(w);
 }
 
 static void icmp_about_another_address_is_stray(void **state)
@@ -384,6 +405,7 @@ static void icmp_about_another_address_is_stray(void **state)
 	sb_core_icmp(w->core, &to, inv->text, strlen(inv->text), true, w->now_us);
 	world_mail(w);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_ICMP), 0);
+	world_free(w);
 }
 
 static void icmp_after_a_final_is_no_evidence(void **state)
@@ -394,6 +416,7 @@ static void icmp_after_a_final_is_no_evidence(void **state)
 	world_rx(w, T1, world_answer(inv->text, 486, ""));
 	icmp(w, world_expect(w, "ACK", T1));
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_ICMP), 0);
+	world_free(w);
 }
 
 /* late 503 of a given up leg / of a cancelled call is not a sign of life */
@@ -405,6 +428,7 @@ static void late_503_is_no_sign_of_life(void **state)
 	world_pass(w, 3000);
 	world_rx(w, T1, world_answer(inv->text, 503, ""));
 	assert_int_equal(w->stats[0].alive, 0);
+	world_free(w);
 }
 
 static void refusal_of_a_cancelled_call_is_no_sign_of_life(void **state)
@@ -415,6 +439,7 @@ static void refusal_of_a_cancelled_call_is_no_sign_of_life(void **state)
 	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
 	world_rx(w, T1, world_answer(inv->text, 503, "Retry-After: 30\r\n"));
 	assert_int_equal(w->stats[0].alive, 0);
+	world_free(w);
 }
 
 /* 100s do not restart Timer C (16.7 step 2) */
@@ -429,6 +454,7 @@ static void repeated_100_does_not_restart_timer_c(void **state)
 		world_pass(w, 30000);
 	}
 	assert_true(sent_of(w, 0, "SIP/2.0 4", world_caller) > 0);
+	world_free(w);
 }
 
 /* anyone's 503 */
@@ -439,6 +465,7 @@ static void strangers_response_is_no_evidence(void **state)
 	const struct world_sent *inv = start_call(w, 1);
 	world_rx(w, "203.0.113.66:9", world_answer(inv->text, 503, "Retry-After: 86400\r\n"));
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_CODE), 0);
+	world_free(w);
 }
 
 /* signed Route on an initial INVITE of a stranger */
@@ -455,6 +482,7 @@ static void signed_route_begins_no_new_dialog(void **state)
 	char *b = strstr(msg, "z9hG4bKc1");
 	b[8] = 'x';
 	assert_int_equal(world_rx(w, "203.0.113.66:5060", msg), SB_C_end_replied);
+	world_free(w);
 }
 
 /* no Via left */
@@ -469,6 +497,7 @@ static void response_without_a_via_above_is_dropped(void **state)
 	memmove(v, e, strlen(e) + 1);
 	enum sb_counter c = world_rx(w, T1, msg);
 	assert_int_not_equal(c, SB_C_end_forwarded);
+	world_free(w);
 }
 
 /* best over the whole hunt */
@@ -486,6 +515,7 @@ static void best_final_of_the_whole_hunt_goes_up(void **state)
 	world_rx(w, T2, world_answer(i2->text, 500, ""));
 	world_expect(w, "ACK", T2);
 	world_expect(w, "SIP/2.0 480", world_caller);
+	world_free(w);
 }
 
 /* CANCEL response before any CANCEL stops the INVITE's retransmissions */
@@ -501,6 +531,7 @@ static void answer_to_no_cancel_stops_nothing(void **state)
 	world_rx(w, T1, msg);
 	world_pass(w, 2900);
 	assert_int_equal(sent_of(w, 0, "INVITE", T1), 4);
+	world_free(w);
 }
 
 /* the first 2xx with a full store etc.: provisional not kept is resent as our own with another tag */
@@ -515,6 +546,7 @@ static void provisional_not_kept_is_not_made_up(void **state)
 	world_rx(w, world_caller, world_invite(1));
 	const struct world_sent *s = world_expect(w, "SIP/2.0 1", world_caller);
 	assert_true(strstr(s->text, "tag=callee") || strncmp(s->text, "SIP/2.0 100", 11) == 0);
+	world_free(w);
 }
 
 /* retransmitted 2xx extends the transaction for ever, and Timer G with it */
@@ -530,6 +562,7 @@ static void repeated_unwanted_2xx_keeps_nothing_alive(void **state)
 		world_pass(w, 4000);
 	}
 	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
 }
 
 /* retransmissions of the INVITE are answered to t->up although Timer H has ended -- and: a caller that never ACKs */
@@ -547,6 +580,7 @@ static void final_is_not_resent_beyond_timer_h(void **state)
 			last = w->sent[i].at_ms;
 	assert_true(last - t0 < 32000);
 	check_end(w);
+	world_free(w);
 }
 
 /* late final for other leg after completed, evidence TIMEOUT + CODE both for one leg (non-INVITE) */
@@ -560,6 +594,7 @@ static void silence_then_503_is_one_piece_of_evidence(void **state)
 	world_pass(w, 3001);
 	world_rx(w, T1, a);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, 0), 1);
+	world_free(w);
 }
 
 /* 2xx on a cancelled leg that already sent 487? ICMP for CANCEL on ringing leg */
@@ -578,6 +613,7 @@ static void icmp_on_cancel_ends_the_call(void **state)
 			n++;
 		}
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_ICMP), 1);
+	world_free(w);
 }
 
 /* a virtual 408 outranks a real 500 of a non-INVITE, and then nothing is sent at all */
@@ -591,6 +627,7 @@ static void answer_outranks_silence_for_other_requests(void **state)
 	const struct world_sent *o = &w->sent[w->n_sent - 1];
 	assert_int_equal(world_rx(w, T2, world_answer(o->text, 500, "")), SB_C_end_forwarded);
 	assert_int_equal(sent_of(w, 0, "SIP/2.0 500", world_caller), 1);
+	world_free(w);
 }
 
 static void foreign_worker_drops_an_icmp_that_is_not_its(void **state)
@@ -607,6 +644,8 @@ static void foreign_worker_drops_an_icmp_that_is_not_its(void **state)
 	sb_core_snapshot(v->core, &v->snap[0]);
 	const struct world_sent *inv = start_call(v, 1);
 	assert_int_equal(icmp(w, inv), SB_C_drop_stray_icmp);
+	world_free(v);
+	world_free(w);
 }
 
 /* quoted ICMP of 8 bytes beyond UDP */
@@ -620,6 +659,7 @@ static void branch_in_the_uri_hides_not_ours(void **state)
 	world_next(w);
 	const struct world_sent *inv = world_expect(w, "INVITE", T1);
 	assert_int_equal(icmp(w, inv), SB_C_end_consumed);
+	world_free(w);
 }
 
 /* caller's ACK for a 2xx with the same branch when the slot is still there (two tries) */
@@ -647,6 +687,7 @@ static void stateless_response_goes_only_where_its_request_came_from(void **stat
 		memcpy(rp, ";xport", 6);
 	enum sb_counter e = world_rx(w, "203.0.113.66:9", r);
 	assert_int_not_equal(e, SB_C_end_forwarded);
+	world_free(w);
 }
 
 /* two different 2xx (downstream fork) on an unwanted leg: each dialog needs its own BYE */
@@ -664,6 +705,7 @@ static void each_dialog_of_an_unwanted_fork_is_hung_up(void **state)
 	world_rx(w, T1, a);
 	world_rx(w, T1, b);
 	assert_int_equal(sent_of(w, from, "BYE", T1), 2);
+	world_free(w);
 }
 
 /* 38 (HEAD e7250e1): nothing ever left for the trunk, yet it is blamed for its silence */
@@ -678,6 +720,7 @@ static void request_that_never_left_blames_no_trunk(void **state)
 	world_pass(w, 1000);
 	assert_int_equal(sent_of(w, 0, "INVITE", T1), 0);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_TIMEOUT), 0);
+	world_free(w);
 }
 
 static void single_send_that_never_left_blames_no_trunk(void **state)
@@ -690,6 +733,7 @@ static void single_send_that_never_left_blames_no_trunk(void **state)
 	w->refuse_buffers = 0;
 	world_pass(w, 200);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, 0), 0);
+	world_free(w);
 }
 int main(void)
 {

@@ -84,6 +84,7 @@ static void rate_holds_for_sources_that_share_a_set(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		world_rx(w, i % 2 ? A : B, world_invite(i));
 	assert_int_equal(w->counters.v[SB_C_shed_rate], 6);
+	world_free(w);
 }
 
 static void rate_is_of_all_workers_together(void **state)
@@ -110,6 +111,8 @@ static void rate_is_of_all_workers_together(void **state)
 		let += world_rx(w[o], world_caller, inv) == SB_C_end_forwarded;
 	}
 	assert_int_equal(let, 4);
+	for (unsigned i = 0; i < 2; i++)
+		world_free(w[i]);
 }
 
 /* many unproven in two groups */
@@ -143,6 +146,7 @@ static void many_unproven_trunks_keep_their_order(void **state)
 	struct sb_candidates out;
 	sb_steer(&s, h, &key, &out);
 	assert_int_equal(out.list[0].trunk, 0);
+	free(h);
 }
 
 /* malformed request without an empty line, long headers */
@@ -159,6 +163,7 @@ static void long_broken_request_is_answered(void **state)
 	        "<sip:1@example.com>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n",
 	        big);
 	assert_int_equal(world_rx(w, world_caller, msg), SB_C_end_replied);
+	world_free(w);
 }
 
 /* the ramping/unproven first; 6xx etc. -- a 6xx in failover_on of non-INVITE */
@@ -174,6 +179,7 @@ static void full_table_of_byes_ends(void **state)
 		world_rx(w, T1, world_answer(inv->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n"));
 	assert_int_equal(sb_core_usage(w->core)->transactions, 2);
 	check_end(w);
+	world_free(w);
 }
 
 int main(void)
