@@ -229,7 +229,9 @@ def source_over_its_rate_is_told_503(t):
     statuses = [call.expect("final") for call in calls]
     shed = [answer for answer in statuses if answer.status == 503]
     assert 10 <= len(shed) <= 30 and all(answer.get("retry-after") for answer in shed), [a.status for a in statuses]
-    assert t.daemon.counter("shed_rate") == len(shed) and t1.count("INVITE") == 40 - len(shed)
+    # Calls, not INVITEs: a trunk that the machine lets wait gets some of them twice.
+    assert t.daemon.counter("shed_rate") == len(shed) and t.daemon.counter("calls") == 40 - len(shed), t.daemon.counters()
+    assert t1.count("INVITE") >= 40 - len(shed)
 
 
 @test()

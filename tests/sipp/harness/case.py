@@ -99,6 +99,10 @@ class Case:
         return self._keep(Sipp(self.network[name], self.directory, scenario, ring=ring, **keys)).bound()
 
     def sipp_caller(self, scenario="uac_call", calls=1, rate=10, number="4420001", hold=0, name="caller", v6=False, **keys):
+        """sipp takes a 180 behind its 200 for an error. That can be at the first contact alone, while what waits for the
+        caller's MAC goes by the kernel: so they meet before."""
+        if self.daemon and self.daemon.alive():
+            self.meet(name, v6=v6)
         return self._keep(Sipp(self.network[name], self.directory, scenario, calls=calls, rate=rate, number=number, hold=hold,
                                v6=v6, target=self.proxy6 if v6 else self.proxy, **keys))
 
