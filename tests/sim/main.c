@@ -315,7 +315,9 @@ static void world_begin(struct sim *s)
 {
 	const struct profile *p = s->profile;
 	s->rng = s->seed * 0x9e3779b97f4a7c15ull + (uint64_t)p->name[0];
-	s->now = 5 * SEC + rnd(s, 1000000);
+	/* Some begin a little before clocks of 24 or 32 bits of milliseconds come round. */
+	static const uint64_t epochs[] = {0, 0, (1ull << 24) - 20000, (1ull << 32) - 30000};
+	s->now = epochs[rnd(s, 4)] * MS + 5 * SEC + rnd(s, 1000000);
 	s->hash = s->seed;
 	s->ucall = calloc(s->n_calls + 1, sizeof *s->ucall);
 	s->ocall = calloc(s->n_calls + 1, sizeof *s->ocall);

@@ -47,6 +47,7 @@ void oracle_probe_in(struct sim *s, unsigned trunk, const struct msg *m)
 	if (!str_is(m->branch, o->probe_branch) || m->status < 200 || o->probe_answered)
 		return;
 	o->probe_answered = true;
+	o->spoke_at = s->now;
 	if (m->status < 500)
 		o->good_row++;
 	else if (m->status == 503)
@@ -60,12 +61,13 @@ void oracle_call_in(struct sim *s, unsigned trunk, const struct msg *m, bool cou
 	if (m->status == 503 && counts)
 		hold(s, o, m->retry_after);
 	else if (m->status > 100)
-		o->alive_since++;
+		o->alive_since++, o->spoke_at = s->now;
 }
 
 static void left_down(struct sim *s, unsigned t, struct otrunk *o, const struct conf_trunk *k)
 {
-	if (s->now + 2 * MS < o->hold_until && s->last_failure < o->hold_at && !proxy_count(s, SB_C_mail_full))
+	if (s->now + 2 * MS < o->hold_until && s->now > o->hold_at + late_us(s) && s->last_failure < o->hold_at &&
+	        !proxy_count(s, SB_C_mail_full))
 		breach(s, "INV-HOLD", "t%u is used again %llu ms before its Retry-After is over", t,
 		        (unsigned long long)((o->hold_until - s->now) / MS));
 	if (k->probed && !o->good_row && !o->alive_since)
@@ -97,7 +99,9 @@ static void look(struct sim *s, unsigned t, const struct conf_trunk *k)
 		o->ramp_free = false;
 		o->down_since = s->now;
 		o->serving_since = 0;
-		o->good_row = o->alive_since = o->gaps = o->short_gaps = 0;
+		o->gaps = o->short_gaps = 0;
+		if (s->now > o->spoke_at + late_us(s)) /* what was said just now may still be on its way to control */
+			o->good_row = o->alive_since = 0;
 	} else if (v.state != SB_DOWN && o->state == SB_DOWN) {
 		left_down(s, t, o, k);
 	}

@@ -176,7 +176,7 @@ struct ocall {
 };
 struct otrunk {
 	enum sb_health_state state;
-	uint64_t serving_since, down_since, hold_at, hold_until, last_probe;
+	uint64_t serving_since, down_since, hold_at, hold_until, last_probe, spoke_at;
 	uint32_t good_row, alive_since, short_gaps, gaps;
 	bool was_down, ramp_free, probe_answered;
 	char probe_branch[64];
