@@ -269,8 +269,11 @@ class Daemon:
                 one.close()
         self.events = self._control = None
 
-    def stop(self, timeout=10.0):
-        """SIGTERM and the exit status; 0 is what it must be."""
+    def stop(self, timeout=10.0, books=True):
+        """SIGTERM and the exit status; 0 is what it must be. The books of this life are checked before."""
+        if self.alive() and books:
+            wrong = self.check_identity()
+            assert not wrong, wrong
         self.drop_connections()
         if self.alive():
             self.process.send_signal(signal.SIGTERM)
