@@ -14,7 +14,7 @@ static void complete(struct sb_core *c, struct sb_txn *t, unsigned status)
 	t->up_status = (uint16_t)status;
 	/* Told nothing, the caller repeats itself until its own Timer F, and the network may be slow about the last
 	 * one. */
-	t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms + (status ? 0 : t->snap->t4_ms);
+	t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms + (t->last.at ? 0 : t->snap->t4_ms);
 	for (unsigned i = 0; i < t->n_legs; i++)
 		if (t->leg[i].state == SB_LEG_CALLING || t->leg[i].state == SB_LEG_PROCEEDING)
 			sb_leg_settle(c, t, i, SB_LEG_DEAD);

@@ -289,7 +289,7 @@ static void world(struct sim *s)
 			s->shortage_until = 0;
 			oper_heal(s);
 		}
-		if (s->quiet && due > end_of(s)) {
+		if (s->quiet && due > end_of(s) && !oracle_open(s)) {
 			s->now = end_of(s);
 			proxy_settle(s);
 			oracle_over(s);

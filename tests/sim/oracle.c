@@ -114,12 +114,14 @@ static void begin_response(struct sim *s)
 	           (!c->final || s->now + SEC < c->final_at + life);
 	st->final_before = l ? l->final : 0;
 	st->was_cancelled = c->cancelled;
+	st->was_over = c->final;
 	if (!l || c->boot != s->px.boot || !str_is(st->in.method, c->message ? "MESSAGE" : "INVITE"))
 		return;
 	st->late = l != &c->leg[c->n_legs - 1];
 	/* What a trunk says counts as long as it is where this call looked for it (P10). */
 	bool there = conf_of(s, c)->trunk[l->trunk].port == s->confs[s->n_confs - 1].trunk[l->trunk].port;
-	oracle_call_in(s, l->trunk, &st->in, !l->final && !st->late && !c->cancelled && !c->final && there);
+	oracle_call_in(
+	        s, l->trunk, &st->in, !l->final && !st->late && !c->cancelled && !c->final && there && !shaken(s, c));
 	if (!l->first_response)
 		l->first_response = s->now;
 	if (st->in.status < 200) {

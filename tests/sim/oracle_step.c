@@ -117,7 +117,7 @@ static void end_refused(struct sim *s, struct step *st)
 	bool rang = l->ringing && !conf_of(s, c)->trunk[l->trunk].after_ringing;
 	if (!st->acks && !was_answered)
 		breach(s, "INV-ACK", "the %u of t%u was not ACKed (call %u)", st->in.status, l->trunk, st->in.call);
-	if (st->final_before || st->late || st->was_cancelled || (c->final && c->final_at != s->now) || l->dead)
+	if (st->final_before || st->late || st->was_cancelled || st->was_over || l->dead)
 		return;
 	if (failing && !rang && !st->new_legs && usable_left(s, c))
 		breach(s, "INV-HUNT", "t%u said %u and nobody else was asked at once", l->trunk, st->in.status);
@@ -254,6 +254,18 @@ static void check_leaks(struct sim *s)
 	}
 	if (s->px.n_old)
 		breach(s, "INV-LEAK", "%u snapshots cannot be freed", s->px.n_old);
+}
+
+/* Its caller may have gone away meanwhile: Timer C ends it. */
+bool oracle_open(const struct sim *s)
+{
+	for (uint32_t i = 0; i < s->calls_started; i++) {
+		const struct ocall *c = &s->ocall[i];
+		if (c->arrived && c->boot == s->px.boot && !c->final && !c->shed && !c->message &&
+		        !(c->maybe && !c->n_legs))
+			return true;
+	}
+	return false;
 }
 
 void oracle_over(struct sim *s)

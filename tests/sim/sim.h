@@ -187,7 +187,7 @@ struct step { /* what one hand-over to the core led to */
 	struct ep in_src;
 	struct ocall *call;
 	struct oleg *leg;
-	bool fresh, live, late, was_cancelled, disturbed;
+	bool fresh, live, late, was_cancelled, was_over, disturbed;
 	uint16_t final_before;
 	unsigned n_out, new_legs, requests_out, acks, own_acks, byes, cancels, up_2xx, up_prov, replies, relayed;
 	unsigned reply_status;
@@ -324,6 +324,7 @@ void oracle_health_reset(struct sim *s, unsigned trunk);
 void oracle_probe_out(struct sim *s, unsigned trunk, const struct msg *m);
 void oracle_probe_in(struct sim *s, unsigned trunk, const struct msg *m);
 void oracle_call_in(struct sim *s, unsigned trunk, const struct msg *m, bool counts);
+bool oracle_open(const struct sim *s); /* some call still waits, within its deadline */
 void oracle_over(struct sim *s);
 const struct conf *conf_of(const struct sim *s, const struct ocall *c);
 int trunk_at(const struct sim *s, struct ep e);
