@@ -222,39 +222,24 @@ static void other_requests_never_get_408(void **state)
 	world_free(w);
 }
 
-/* R4320, R3261-17: found by the simulator (faults, seed 27): told nothing, the caller repeats until its Timer F, and
- * its last copy may be slow */
+/* R4320, R3261-17: told nothing, the caller repeats until its Timer F, and its last copy may be slow. Found by the
+ * simulator: a trunk's 408 (faults, seed 27), and no buffer for our own answer (chaos, seed 20081) */
 static void slow_last_copy_of_an_unanswered_request_is_absorbed(void **state)
 {
 	(void)state;
-	struct world *w = world_new(1);
-	const char *request = world_request("MESSAGE", 1, "", "");
-	world_rx(w, world_caller, request);
-	const struct world_sent *m = world_expect(w, "MESSAGE", T1);
-	world_rx(w, T1, world_answer(m->text, 408, ""));
-	world_pass(w, 32200);
-	world_rx(w, world_caller, request);
-	assert_int_equal(sent_of(w, 0, "MESSAGE", T1), 1);
-	world_pass(w, 5000);
-	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
-	world_free(w);
-}
-
-/* the same for want of a buffer (chaos, seed 20081) */
-static void slow_last_copy_of_a_request_whose_answer_found_no_buffer_is_absorbed(void **state)
-{
-	(void)state;
-	struct world *w = world_new(1);
-	const char *request = world_request("MESSAGE", 1, "", "");
-	world_rx(w, world_caller, request);
-	const struct world_sent *m = world_expect(w, "MESSAGE", T1);
-	w->refuse_buffers = -1;
-	icmp(w, m);
-	w->refuse_buffers = 0;
-	world_pass(w, 32200);
-	world_rx(w, world_caller, request);
-	assert_int_equal(sent_of(w, 0, "MESSAGE", T1), 1);
-	world_free(w);
+	for (int no_buffer = 0; no_buffer < 2; no_buffer++) {
+		struct world *w = world_new(1);
+		const char *request = world_request("MESSAGE", 1, "", "");
+		world_rx(w, world_caller, request);
+		const struct world_sent *m = world_expect(w, "MESSAGE", T1);
+		w->refuse_buffers = -no_buffer;
+		no_buffer ? icmp(w, m) : world_rx(w, T1, world_answer(m->text, 408, ""));
+		w->refuse_buffers = 0;
+		world_pass(w, 32200);
+		world_rx(w, world_caller, request);
+		assert_int_equal(sent_of(w, 0, "MESSAGE", T1), 1);
+		world_free(w);
+	}
 }
 
 /* a candidate begun when nothing of the time is left */
@@ -767,7 +752,6 @@ int main(void)
 	        cmocka_unit_test(answer_lost_for_want_of_a_buffer_is_taken_again),
 	        cmocka_unit_test(other_requests_never_get_408),
 	        cmocka_unit_test(slow_last_copy_of_an_unanswered_request_is_absorbed),
-	        cmocka_unit_test(slow_last_copy_of_a_request_whose_answer_found_no_buffer_is_absorbed),
 	        cmocka_unit_test(no_candidate_is_blamed_for_time_it_never_had),
 	        cmocka_unit_test(no_candidate_is_begun_without_time_left),
 	        cmocka_unit_test(unwanted_2xx_is_hung_up_at_a_full_table),
