@@ -2,38 +2,12 @@
 /* INVITE transactions against a world moved by hand. */
 #include "world.h"
 
-#define T1 "192.0.2.1:5060"
-#define T2 "192.0.2.2:5060"
-
-/* Sends INVITE n in and looks at 100 and the first leg; returns what the first trunk got. */
-static const struct world_sent *start_call(struct world *w, unsigned n)
-{
-	assert_int_equal(world_rx(w, world_caller, world_invite(n)), SB_C_end_forwarded);
-	world_expect(w, "SIP/2.0 100 ", world_caller);
-	return world_expect(w, "INVITE sip:+442079460000@example.com SIP/2.0", T1);
-}
-
-/* Everything ends: no transaction, no stored text, no snapshot reference, no active leg (P11). */
-static void all_ends(struct world *w)
-{
-	world_pass(w, 400000);
-	w->seen = w->n_sent;
-	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
-	assert_int_equal(sb_core_usage(w->core)->invites, 0);
-	assert_int_equal(sb_core_usage(w->core)->lingering, 0);
-	assert_int_equal(sb_core_usage(w->core)->text_bytes, 0);
-	assert_int_equal(w->snap[0].refs[0].n + w->snap[1].refs[0].n, 0);
-	for (unsigned t = 0; t < WORLD_TRUNKS; t++)
-		assert_int_equal(w->stats[t].active, 0);
-	world_free(w);
-}
-
 /* R3261-16.6, R3261-16.7, R3581 */
 static void plain_call_is_relayed_both_ways(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	assert_int_equal(world_count_header(inv->text, "Via"), 2);
 	assert_non_null(strstr(inv->text, "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK"));
 	assert_non_null(strstr(inv->text, "received=192.0.2.99"));
@@ -51,7 +25,7 @@ static void plain_call_is_relayed_both_ways(void **state)
 	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
 	assert_int_equal(sb_core_usage(w->core)->lingering, 1);
 	assert_int_equal(w->stats[0].answered, 1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-17, R6026: what lingers absorbs the caller's INVITE and relays the trunk's 2xx again */
@@ -59,7 +33,7 @@ static void accepted_call_lingers_as_a_record(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	const char *ok = world_answer(inv->text, 200, "");
 	world_rx(w, T1, ok);
 	world_expect(w, "SIP/2.0 200", world_caller);
@@ -71,7 +45,7 @@ static void accepted_call_lingers_as_a_record(void **state)
 	assert_int_equal(sb_core_usage(w->core)->lingering, 0);
 	assert_int_equal(world_rx(w, T1, ok), SB_C_drop_stray_response);
 	world_quiet(w);
-	all_ends(w);
+	world_end(w);
 }
 
 /* S4.1, S4.2, S2.1: sends at 0, a, 3a, 7a, next trunk at 15a */
@@ -80,7 +54,7 @@ static void silent_trunk_is_given_up_at_the_formula(void **state)
 	(void)state;
 	struct world *w = world_new(2);
 	uint64_t t0 = w->now_us / 1000;
-	start_call(w, 1);
+	world_call(w, 1);
 	world_pass(w, 2999);
 	assert_int_equal(world_expect(w, "INVITE", T1)->at_ms - t0, 200);
 	assert_int_equal(world_expect(w, "INVITE", T1)->at_ms - t0, 600);
@@ -90,7 +64,7 @@ static void silent_trunk_is_given_up_at_the_formula(void **state)
 	assert_int_equal(world_expect(w, "INVITE", T2)->at_ms - t0, 3000);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_TIMEOUT), 1);
 	assert_int_equal(world_told(w, SB_MAIL_EVENT, SB_EVENT_FAILOVER), 1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* S4.1 with the defaults: seven sends, next trunk at 63.5 s */
@@ -102,14 +76,14 @@ static void default_formula_is_seven_sends_in_63_5_s(void **state)
 	w->trunks[0][0].trying_timer_ms = 500;
 	w->trunks[0][0].sends = 7;
 	uint64_t t0 = w->now_us / 1000;
-	start_call(w, 1);
+	world_call(w, 1);
 	world_pass(w, 63499);
 	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(world_expect(w, "INVITE", T1)->at_ms - t0, at[i]);
 	world_quiet(w);
 	world_pass(w, 1);
 	world_expect(w, "INVITE", T2);
-	all_ends(w);
+	world_end(w);
 }
 
 /* S2.2: the last candidate has 64*T1, then 408 goes up and is resent until its ACK (Timer G) */
@@ -118,7 +92,7 @@ static void last_trunk_gets_64_t1_then_408(void **state)
 	(void)state;
 	struct world *w = world_new(1);
 	uint64_t t0 = w->now_us / 1000;
-	start_call(w, 1);
+	world_call(w, 1);
 	world_pass(w, 31999);
 	while (w->seen < w->n_sent)
 		world_expect(w, "INVITE", T1);
@@ -132,7 +106,7 @@ static void last_trunk_gets_64_t1_then_408(void **state)
 	world_pass(w, 10000);
 	world_quiet(w);
 	assert_non_null(again);
-	all_ends(w);
+	world_end(w);
 }
 
 /* P14, R3263, S2.1, P12 */
@@ -140,7 +114,7 @@ static void a_503_is_acked_and_the_next_trunk_tried(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	char branch1[200], *via = strcpy(branch1, world_header(inv->text, "Via"));
 	const char *busy = world_answer(inv->text, 503, "Retry-After: 7\r\n");
 	assert_int_equal(world_rx(w, T1, busy), SB_C_end_consumed);
@@ -156,7 +130,7 @@ static void a_503_is_acked_and_the_next_trunk_tried(void **state)
 	assert_int_equal(w->told[0].evidence.retry_after_s, 7);
 	world_rx(w, T2, world_answer(inv->text, 200, ""));
 	world_expect(w, "SIP/2.0 200", world_caller);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-16.7: a lone 503 goes up as 500 */
@@ -164,12 +138,12 @@ static void a_lone_503_goes_up_as_500(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	world_rx(w, T1, world_answer(inv->text, 503, ""));
 	world_expect(w, "ACK", T1);
 	const struct world_sent *up = world_expect(w, "SIP/2.0 500", world_caller);
 	assert_int_equal(world_count_header(up->text, "Via"), 1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-16.7: codes not in failover_on and 6xx end the hunt */
@@ -180,14 +154,14 @@ static void a_busy_callee_ends_the_hunt(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		struct world *w = world_new(2);
 		char start[16];
-		const struct world_sent *inv = start_call(w, 1);
+		const struct world_sent *inv = world_call(w, 1);
 		assert_int_equal(world_rx(w, T1, world_answer(inv->text, codes[i], "")), SB_C_end_forwarded);
 		world_expect(w, "ACK", T1);
 		snprintf(start, sizeof start, "SIP/2.0 %u", codes[i]);
 		world_expect(w, start, world_caller);
 		world_quiet(w);
 		assert_int_equal(w->stats[0].alive, 1);
-		all_ends(w);
+		world_end(w);
 	}
 }
 
@@ -196,26 +170,17 @@ static void best_final_goes_up(void **state)
 {
 	(void)state;
 	struct world *w = world_new(3);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	world_rx(w, T1, world_answer(inv->text, 503, ""));
 	world_expect(w, "ACK", T1);
 	inv = world_expect(w, "INVITE", T2);
 	world_rx(w, T2, world_answer(inv->text, 504, ""));
 	world_expect(w, "ACK", T2);
-	inv = world_expect(w, "INVITE", "192.0.2.3:5060");
-	world_rx(w, "192.0.2.3:5060", world_answer(inv->text, 503, ""));
-	world_expect(w, "ACK", "192.0.2.3:5060");
+	inv = world_expect(w, "INVITE", T3);
+	world_rx(w, T3, world_answer(inv->text, 503, ""));
+	world_expect(w, "ACK", T3);
 	world_expect(w, "SIP/2.0 504", world_caller);
-	all_ends(w);
-}
-
-static enum sb_counter icmp(struct world *w, const char *quote)
-{
-	struct sb_addr to;
-	sb_addr_parse(T1, 0, &to);
-	enum sb_counter end = sb_core_icmp(w->core, &to, quote, strlen(quote), true, w->now_us).counter;
-	world_mail(w);
-	return end;
+	world_end(w);
 }
 
 /* P1, S2.3 */
@@ -223,29 +188,30 @@ static void icmp_unreachable_moves_on_at_once(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
-	assert_int_equal(icmp(w, inv->text), SB_C_end_consumed);
+	const struct world_sent *inv = world_call(w, 1);
+	assert_int_equal(world_icmp(w, T1, inv->text), SB_C_end_consumed);
 	world_expect(w, "INVITE", T2);
 	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_ICMP), 1);
-	assert_int_equal(icmp(w, inv->text), SB_C_end_consumed); /* the same again changes nothing */
+	assert_int_equal(world_icmp(w, T1, inv->text), SB_C_end_consumed); /* the same again changes nothing */
 	world_quiet(w);
-	all_ends(w);
+	world_end(w);
 }
 
 static void forged_icmp_and_responses_are_dropped(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	char text[8192];
 	strcpy(text, inv->text);
 	char *cookie = strstr(text, "z9hG4bK") + 10;
 	*cookie = *cookie == '0' ? '1' : '0';
-	assert_int_equal(icmp(w, text), SB_C_drop_forged_cookie);
-	assert_int_equal(icmp(w, "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 1.2.3.4;branch=z9"), SB_C_drop_stray_icmp);
+	assert_int_equal(world_icmp(w, T1, text), SB_C_drop_forged_cookie);
+	assert_int_equal(
+	        world_icmp(w, T1, "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 1.2.3.4;branch=z9"), SB_C_drop_stray_icmp);
 	assert_int_equal(world_rx(w, T1, world_answer(text, 503, "")), SB_C_drop_forged_cookie);
 	world_quiet(w);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-16.10, P16 */
@@ -253,7 +219,7 @@ static void cancel_waits_for_the_first_provisional(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	assert_int_equal(world_rx(w, world_caller, world_request("CANCEL", 1, "", "")), SB_C_end_replied);
 	assert_non_null(strstr(world_header(world_expect(w, "SIP/2.0 200", world_caller)->text, "CSeq"), "CANCEL"));
 	world_quiet(w);
@@ -268,7 +234,7 @@ static void cancel_waits_for_the_first_provisional(void **state)
 	world_pass(w, 499);
 	world_quiet(w);
 	assert_int_equal(w->counters.v[SB_C_calls_cancelled], 1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-16.10: CANCEL is retransmitted until answered; a silent leg ends the call as 487, and nobody else is tried */
@@ -276,7 +242,7 @@ static void cancelled_call_never_tries_another_trunk(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	world_rx(w, T1, world_answer(inv->text, 180, ""));
 	world_expect(w, "SIP/2.0 180", world_caller);
 	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
@@ -290,7 +256,7 @@ static void cancelled_call_never_tries_another_trunk(void **state)
 	world_pass(w, 1);
 	world_expect(w, "SIP/2.0 487", world_caller);
 
-	start_call(w, 2);
+	world_call(w, 2);
 	world_rx(w, world_caller, world_request("CANCEL", 2, "", ""));
 	world_expect(w, "SIP/2.0 200", world_caller);
 	world_pass(w, 3000);
@@ -302,7 +268,7 @@ static void cancelled_call_never_tries_another_trunk(void **state)
 		answered |= strncmp(s->text, "SIP/2.0 487", 11) == 0 && strstr(s->text, "call2@");
 	}
 	assert_true(answered);
-	all_ends(w);
+	world_end(w);
 }
 
 /* P16: 200 after our CANCEL wins the race and goes up */
@@ -310,13 +276,13 @@ static void answer_that_crosses_the_cancel_goes_up(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	world_rx(w, T1, world_answer(inv->text, 180, ""));
 	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
 	w->seen = w->n_sent;
 	assert_int_equal(world_rx(w, T1, world_answer(inv->text, 200, "")), SB_C_end_forwarded);
 	world_expect(w, "SIP/2.0 200", world_caller);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-16.10, P16: late 2xx of a leg that was given up */
@@ -324,7 +290,7 @@ static void late_2xx_is_forwarded_and_the_other_leg_cancelled(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *first = start_call(w, 1);
+	const struct world_sent *first = world_call(w, 1);
 	world_pass(w, 3000);
 	while (w->seen < w->n_sent - 1)
 		world_next(w);
@@ -337,7 +303,7 @@ static void late_2xx_is_forwarded_and_the_other_leg_cancelled(void **state)
 	world_rx(w, T2, world_answer(second->text, 487, ""));
 	world_expect(w, "ACK", T2);
 	assert_int_equal(world_told(w, SB_MAIL_EVENT, SB_EVENT_LATE_2XX), 1);
-	all_ends(w);
+	world_end(w);
 }
 
 static void late_2xx_is_acked_and_byed_as_configured(void **state)
@@ -345,7 +311,7 @@ static void late_2xx_is_acked_and_byed_as_configured(void **state)
 	(void)state;
 	struct world *w = world_new(2);
 	w->snap[0].late_2xx = SB_LATE_BYE;
-	const struct world_sent *first = start_call(w, 1);
+	const struct world_sent *first = world_call(w, 1);
 	world_pass(w, 3000);
 	while (w->seen < w->n_sent - 1)
 		world_next(w);
@@ -368,7 +334,7 @@ static void late_2xx_is_acked_and_byed_as_configured(void **state)
 	assert_int_equal(world_rx(w, T1, world_answer(bye->text, 200, "")), SB_C_end_consumed);
 	world_rx(w, T2, world_answer(second->text, 200, ""));
 	world_expect(w, "SIP/2.0 200", world_caller);
-	all_ends(w);
+	world_end(w);
 }
 
 /* R3261-16.10: a leg given up that answers late with a provisional is CANCELled */
@@ -376,13 +342,13 @@ static void late_provisional_is_cancelled(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *first = start_call(w, 1);
+	const struct world_sent *first = world_call(w, 1);
 	world_pass(w, 3000);
 	w->seen = w->n_sent;
 	assert_int_equal(world_rx(w, T1, world_answer(first->text, 180, "")), SB_C_end_consumed);
 	world_expect(w, "CANCEL", T1);
 	world_quiet(w);
-	all_ends(w);
+	world_end(w);
 }
 
 /* P19 */
@@ -392,7 +358,7 @@ static void no_failover_once_it_rang(void **state)
 	for (int allowed = 0; allowed < 2; allowed++) {
 		struct world *w = world_new(2);
 		w->trunks[0][0].failover_after_ringing = allowed;
-		const struct world_sent *inv = start_call(w, 1);
+		const struct world_sent *inv = world_call(w, 1);
 		world_rx(w, T1, world_answer(inv->text, 180, ""));
 		world_expect(w, "SIP/2.0 180", world_caller);
 		world_rx(w, T1, world_answer(inv->text, 500, ""));
@@ -401,7 +367,7 @@ static void no_failover_once_it_rang(void **state)
 			world_expect(w, "INVITE", T2);
 		else
 			world_expect(w, "SIP/2.0 500", world_caller);
-		all_ends(w);
+		world_end(w);
 	}
 }
 
@@ -410,7 +376,7 @@ static void retransmitted_invite_is_absorbed(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_consumed);
 	world_expect(w, "SIP/2.0 100", world_caller);
 	world_quiet(w);
@@ -420,7 +386,7 @@ static void retransmitted_invite_is_absorbed(void **state)
 	world_expect(w, "SIP/2.0 183", world_caller);
 	world_quiet(w);
 	assert_int_equal(sb_core_usage(w->core)->transactions, 1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* Timer C, 16.8 */
@@ -428,7 +394,7 @@ static void ringing_for_ever_ends_with_timer_c(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	world_rx(w, T1, world_answer(inv->text, 180, ""));
 	world_expect(w, "SIP/2.0 180", world_caller);
 	world_pass(w, 189999);
@@ -436,7 +402,7 @@ static void ringing_for_ever_ends_with_timer_c(void **state)
 	world_pass(w, 1);
 	world_expect(w, "CANCEL", T1);
 	world_expect(w, "SIP/2.0 408", world_caller);
-	all_ends(w);
+	world_end(w);
 }
 
 /* P6: health is looked at again at each hop; P22: and said */
@@ -444,13 +410,13 @@ static void trunk_that_died_meanwhile_is_skipped(void **state)
 {
 	(void)state;
 	struct world *w = world_new(3);
-	const struct world_sent *inv = start_call(w, 1);
+	const struct world_sent *inv = world_call(w, 1);
 	world_health(w, 1, SB_DOWN, SB_ENABLED, 0);
 	world_rx(w, T1, world_answer(inv->text, 503, ""));
 	world_expect(w, "ACK", T1);
-	world_expect(w, "INVITE", "192.0.2.3:5060");
+	world_expect(w, "INVITE", T3);
 	assert_int_equal(world_told(w, SB_MAIL_EVENT, SB_EVENT_SKIPPED), 1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* Give-up reason: the trunk goes DOWN while no provisional has come */
@@ -459,8 +425,8 @@ static void waiting_leg_moves_on_when_its_trunk_goes_down(void **state)
 	(void)state;
 	struct world *w = world_new(2);
 	struct sb_mail down = {.op = SB_MAIL_TRUNK_DOWN, .trunk = 0};
-	start_call(w, 1);
-	start_call(w, 2);
+	world_call(w, 1);
+	world_call(w, 2);
 	world_rx(w, T1, world_answer(w->sent[w->n_sent - 1].text, 100, ""));
 	w->seen = w->n_sent;
 	world_health(w, 0, SB_DOWN, SB_ENABLED, 0);
@@ -468,7 +434,7 @@ static void waiting_leg_moves_on_when_its_trunk_goes_down(void **state)
 	world_pass(w, 0);
 	assert_non_null(strstr(world_expect(w, "INVITE", T2)->text, "call1@"));
 	world_quiet(w); /* the second had a provisional */
-	all_ends(w);
+	world_end(w);
 }
 
 /* At a full table new INVITEs get 503 and Retry-After, and what runs goes on */
@@ -476,16 +442,16 @@ static void full_table_sheds_new_calls_only(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *first = start_call(w, 1);
+	const struct world_sent *first = world_call(w, 1);
 	for (unsigned i = 2; i <= 16; i++)
-		start_call(w, i);
+		world_call(w, i);
 	assert_int_equal(world_rx(w, world_caller, world_invite(17)), SB_C_end_replied);
 	assert_string_equal(world_header(world_expect(w, "SIP/2.0 503", world_caller)->text, "Retry-After"), "5");
 	assert_int_equal(w->counters.v[SB_C_shed_table_full], 1);
 	assert_int_equal(world_rx(w, T1, world_answer(first->text, 200, "")), SB_C_end_forwarded);
 	world_expect(w, "SIP/2.0 200", world_caller);
-	start_call(w, 17);
-	all_ends(w);
+	world_call(w, 17);
+	world_end(w);
 }
 
 /* S4.3: timers change for later INVITEs only */
@@ -494,11 +460,11 @@ static void call_in_flight_keeps_its_timers_over_a_reload(void **state)
 	(void)state;
 	struct world *w = world_new(2);
 	uint64_t t0 = w->now_us / 1000;
-	start_call(w, 1);
+	world_call(w, 1);
 	w->trunks[1][0].trying_timer_ms = 50;
 	w->trunks[1][0].sends = 1;
 	sb_core_snapshot(w->core, &w->snap[1]);
-	start_call(w, 2);
+	world_call(w, 2);
 	assert_int_equal(w->snap[0].refs[0].n, 1);
 	assert_int_equal(w->snap[1].refs[0].n, 1);
 	world_pass(w, 50);
@@ -513,7 +479,7 @@ static void call_in_flight_keeps_its_timers_over_a_reload(void **state)
 		}
 	}
 	assert_true(seen);
-	all_ends(w);
+	world_end(w);
 }
 
 /* A full mailbox delays a timer, never loses it */
@@ -539,7 +505,7 @@ static void timer_survives_a_full_mailbox(void **state)
 	w->seen = w->n_sent;
 	world_pass(w, 200);
 	world_expect(w, "INVITE", T1);
-	all_ends(w);
+	world_end(w);
 }
 
 /* A packet that cannot be sent is a transport error: on to the next, and at the end the caller hears of it */
@@ -553,7 +519,7 @@ static void unsendable_legs_end_in_500(void **state)
 	w->refuse_sends = false;
 	world_pass(w, 500);
 	world_expect(w, "SIP/2.0 500", world_caller);
-	all_ends(w);
+	world_end(w);
 }
 
 /* No free buffer: nothing is blamed on a trunk, and what could not be made is made good by the next retransmission */
@@ -575,7 +541,7 @@ static void want_of_buffers_is_made_good_by_retransmissions(void **state)
 	assert_int_equal(world_rx(w, T1, ok), SB_C_end_forwarded);
 	world_expect(w, "SIP/2.0 200", world_caller);
 	assert_true(w->counters.v[SB_C_tx_no_buffer] > 0);
-	all_ends(w);
+	world_end(w);
 }
 
 int main(void)

@@ -2,9 +2,6 @@
 /* Requests outside an INVITE transaction: refusals, dialogs without state, other methods, probes. */
 #include "world.h"
 
-#define T1 "192.0.2.1:5060"
-#define T2 "192.0.2.2:5060"
-
 static const struct world_sent *reply(struct world *w, const char *request, const char *start)
 {
 	assert_int_equal(world_rx(w, world_caller, request), SB_C_end_replied);
@@ -339,6 +336,70 @@ static void stray_responses_are_dropped(void **state)
 	world_free(w);
 }
 
+/* RFC 6026 7.1: ACK to an accepted INVITE with the INVITE's branch must pass */
+static void ack_of_a_2xx_passes_whatever_its_branch(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	char rr[300], route[400];
+	world_rx(w, T1, world_answer(inv->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n"));
+	const struct world_sent *ok = world_expect(w, "SIP/2.0 200", world_caller);
+	snprintf(rr, sizeof rr, "%s", world_header(ok->text, "Record-Route"));
+	snprintf(route, sizeof route, "Route: %s\r\n", rr);
+	char ack[2000];
+	snprintf(ack, sizeof ack, "%s", world_request("ACK", 1, "callee", route));
+	/* Request-URI: the callee's Contact */
+	char msg[2000];
+	snprintf(msg, sizeof msg, "ACK sip:b@192.0.2.1:5060%s", strstr(ack, " SIP/2.0"));
+	assert_int_equal(world_rx(w, world_caller, msg), SB_C_end_forwarded);
+	world_free(w);
+}
+
+/* P21: a token seen on the wire, in an initial INVITE of a stranger */
+static void signed_route_begins_no_new_dialog(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	char rr[300], route[400], msg[3000];
+	snprintf(rr, sizeof rr, "%s", world_header(inv->text, "Record-Route"));
+	snprintf(route, sizeof route, "Route: %s\r\n", rr);
+	snprintf(msg, sizeof msg, "INVITE sip:+19005551234@192.0.2.3%s",
+	        strstr(world_request("INVITE", 1, "", route), " SIP/2.0"));
+	char *b = strstr(msg, "z9hG4bKc1");
+	b[8] = 'x';
+	assert_int_equal(world_rx(w, "203.0.113.66:5060", msg), SB_C_end_replied);
+	world_free(w);
+}
+
+/* P21: the Via below ours, edited by whoever answers, is no way to have us send a response to anybody */
+static void stateless_response_goes_only_where_its_request_came_from(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	char route[400], msg[3000];
+	snprintf(route, sizeof route, "Route: %s\r\n", world_header(inv->text, "Record-Route"));
+	snprintf(msg, sizeof msg, "BYE sip:b@192.0.2.1:5060%s",
+	        strstr(world_request("BYE", 1, "callee", route), " SIP/2.0"));
+	world_rx(w, world_caller, msg);
+	const struct world_sent *bye = world_expect(w, "BYE", T1);
+	char r[4096];
+	snprintf(r, sizeof r, "%s", world_answer(bye->text, 200, ""));
+	char *v = strstr(r, "192.0.2.99:5070;branch");
+	memcpy(v, "203.0.113.7:11", 14);
+	char *rc = strstr(r, ";received");
+	if (rc)
+		memcpy(rc, ";xeceived", 9);
+	char *rp = strstr(r, ";rport");
+	if (rp)
+		memcpy(rp, ";xport", 6);
+	enum sb_counter e = world_rx(w, "203.0.113.66:9", r);
+	assert_int_not_equal(e, SB_C_end_forwarded);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +420,9 @@ int main(void)
 	        cmocka_unit_test(silent_other_request_ends_without_408),
 	        cmocka_unit_test(probe_leaves_and_its_answer_reaches_control),
 	        cmocka_unit_test(stray_responses_are_dropped),
+	        cmocka_unit_test(ack_of_a_2xx_passes_whatever_its_branch),
+	        cmocka_unit_test(signed_route_begins_no_new_dialog),
+	        cmocka_unit_test(stateless_response_goes_only_where_its_request_came_from),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

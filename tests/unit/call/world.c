@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "world.h"
+#include "dataplane/call/txn.h"
 #include "dataplane/sip/osip.h"
 #include <strings.h>
 
@@ -38,7 +39,10 @@ static bool pkt_send(void *ctx, struct sb_pkt *p)
 	if (sent) {
 		assert_true(w->n_sent < WORLD_SENT_MAX);
 		struct world_sent *s = &w->sent[w->n_sent++];
-		snprintf(s->text, sizeof s->text, "%.*s", (int)p->len, p->text);
+		assert_true(p->len < sizeof s->text);
+		memcpy(s->text, p->text, p->len);
+		s->text[p->len] = 0;
+		s->len = p->len;
 		s->to = p->peer;
 		memcpy(s->from, p->listener->hostport, sizeof s->from);
 		s->at_ms = w->now_us / 1000;
@@ -150,6 +154,28 @@ void world_restart(struct world *w)
 	make_core(w);
 }
 
+void world_worker(struct world *w, unsigned worker, unsigned n_workers)
+{
+	free(w->cfg.memory);
+	w->cfg.worker = (uint8_t)worker;
+	w->cfg.n_workers = (uint8_t)n_workers;
+	make_core(w);
+}
+
+void world_end(struct world *w)
+{
+	const struct sb_core_usage *u = sb_core_usage(w->core);
+	world_pass(w, 1000000);
+	assert_int_equal(u->transactions, 0);
+	assert_int_equal(u->invites, 0);
+	assert_int_equal(u->lingering, 0);
+	assert_int_equal(u->text_bytes, 0);
+	assert_int_equal(w->snap[0].refs[w->cfg.worker].n + w->snap[1].refs[w->cfg.worker].n, 0);
+	for (unsigned t = 0; t < WORLD_TRUNKS; t++)
+		assert_int_equal(w->stats[t].active, 0);
+	world_free(w);
+}
+
 void world_free(struct world *w)
 {
 	sb_mailbox_fini(&w->mail);
@@ -178,24 +204,36 @@ void world_mail(struct world *w)
 	}
 }
 
-enum sb_counter world_rx_at(struct world *w, unsigned listener, const char *from, const char *text)
+enum sb_counter world_rx_bytes(struct world *w, unsigned listener, const char *from, const void *bytes, uint32_t len)
 {
-	char *copy = calloc(1, strlen(text) + SB_SIP_PAD + 1);
-	memcpy(copy, text, strlen(text));
-	struct sb_pkt p = {.text = copy, .len = (uint32_t)strlen(text), .peer = addr(from)};
-	p.listener = &w->listeners[listener];
+	char *copy = calloc(1, len + SB_SIP_PAD); /* no more, so that sanitizers see an over-read */
+	memcpy(copy, bytes, len);
+	struct sb_pkt p = {.text = copy, .len = len, .peer = addr(from), .listener = &w->listeners[listener]};
 	struct sb_sip sip;
 	bool asked;
-	enum sb_read read = sb_sip_read(&sip, p.text, p.len, false, &asked);
+	enum sb_read read = sb_sip_read(&sip, p.text, p.len, w->parser_osip, &asked);
 	enum sb_counter end = sb_core_packet(w->core, &p, &sip, read, w->now_us).counter;
 	free(copy);
 	world_mail(w);
 	return end;
 }
 
+enum sb_counter world_rx_at(struct world *w, unsigned listener, const char *from, const char *text)
+{
+	return world_rx_bytes(w, listener, from, text, (uint32_t)strlen(text));
+}
+
 enum sb_counter world_rx(struct world *w, const char *from, const char *text)
 {
 	return world_rx_at(w, 0, from, text);
+}
+
+enum sb_counter world_icmp(struct world *w, const char *to, const char *quote)
+{
+	struct sb_addr a = addr(to);
+	enum sb_counter end = sb_core_icmp(w->core, &a, quote, strlen(quote), true, w->now_us).counter;
+	world_mail(w);
+	return end;
 }
 
 static int due(const struct world *w, uint64_t until)
@@ -247,6 +285,33 @@ void world_quiet(struct world *w)
 {
 	if (w->seen < w->n_sent)
 		fail_msg("unexpected:\n%s", w->sent[w->seen].text);
+}
+
+unsigned world_count_sent(const struct world *w, unsigned from, const char *start, const char *to)
+{
+	unsigned n = 0;
+	char got[SB_ADDR_TEXT_MAX];
+	for (unsigned i = from; i < w->n_sent; i++) {
+		sb_addr_format(&w->sent[i].to, got);
+		n += strncmp(w->sent[i].text, start, strlen(start)) == 0 && (!to || !strcmp(got, to));
+	}
+	return n;
+}
+
+const struct world_sent *world_call(struct world *w, unsigned n)
+{
+	assert_int_equal(world_rx(w, world_caller, world_invite(n)), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 100 ", world_caller);
+	return world_expect(w, "INVITE sip:+442079460000@example.com SIP/2.0", T1);
+}
+
+void world_fill_store(struct world *w)
+{
+	static char text[65000];
+	static const uint32_t sizes[] = {65000, 32000, 16000, 8000, 4000, 2000, 1500, 1000, 700, 500, 300};
+	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		while (sb_store_put(&w->core->store, text, sizes[i]).at)
+			;
 }
 
 static char *buffer(void)

@@ -13,8 +13,13 @@
 #define WORLD_SENT_MAX 2048
 #define WORLD_TRUNKS   4
 
+#define T1 "192.0.2.1:5060"
+#define T2 "192.0.2.2:5060"
+#define T3 "192.0.2.3:5060"
+
 struct world_sent {
-	char text[4096];
+	char text[4096]; /* NUL-terminated */
+	uint32_t len;
 	struct sb_addr to;
 	char from[SB_ADDR_TEXT_MAX]; /* hostport of the listener it left from */
 	uint64_t at_ms;
@@ -45,6 +50,7 @@ struct world {
 	struct world_sent sent[WORLD_SENT_MAX];
 	unsigned n_sent, seen;
 	uint64_t now_us;
+	bool parser_osip; /* every message is read with libosip2 */
 	bool refuse_sends;
 	int refuse_buffers; /* the next n are not to be had; -1: none is */
 };
@@ -55,12 +61,20 @@ extern const char *const world_caller; /* 192.0.2.99:5070 */
  * priority, a = 200 ms, 4 sends, T1 500 ms; 16 slots. */
 struct world *world_new(unsigned n_trunks);
 void world_free(struct world *w);
+/* After a long time nothing is held: no transaction, no record, no stored text, no snapshot, no active leg (P11); and
+ * frees the world. */
+void world_end(struct world *w);
 void world_restart(struct world *w); /* the same configuration, a new core: nothing is remembered but the fleet key */
+/* A new core that is worker of so many. */
+void world_worker(struct world *w, unsigned worker, unsigned n_workers);
 void world_health(struct world *w, unsigned trunk, enum sb_health_state state, enum sb_admin admin, uint32_t share);
 
 /* Hands in a datagram; returns the counter it ended in. */
 enum sb_counter world_rx(struct world *w, const char *from, const char *text);
 enum sb_counter world_rx_at(struct world *w, unsigned listener, const char *from, const char *text);
+enum sb_counter world_rx_bytes(struct world *w, unsigned listener, const char *from, const void *bytes, uint32_t len);
+/* A fatal ICMP error about a datagram sent to `to` that begins like quote. */
+enum sb_counter world_icmp(struct world *w, const char *to, const char *quote);
 /* Lets ms pass, firing timers at their times. */
 void world_pass(struct world *w, uint64_t ms);
 /* Timers and mail from the core, without time passing. */
@@ -70,6 +84,12 @@ void world_mail(struct world *w);
 const struct world_sent *world_next(struct world *w);
 const struct world_sent *world_expect(struct world *w, const char *start, const char *to);
 void world_quiet(struct world *w); /* fails if anything was sent since the last look */
+/* How many messages that begin so were sent since the from-th; to: NULL for anyone. */
+unsigned world_count_sent(const struct world *w, unsigned from, const char *start, const char *to);
+/* INVITE n comes in: looks at the 100 and returns what the first trunk got. */
+const struct world_sent *world_call(struct world *w, unsigned n);
+/* Takes every chunk of the text store. */
+void world_fill_store(struct world *w);
 
 /* Requests of the caller. n: makes call-id, branch and tag of their own. */
 const char *world_invite(unsigned n);

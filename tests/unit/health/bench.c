@@ -8,25 +8,6 @@ static void on_event(void *ctx, const struct sb_event_record *rec)
 		b->event[b->n_events++] = *rec;
 }
 
-void fill_policy(struct sb_trunk_policy *p)
-{
-	*p = (struct sb_trunk_policy){
-	        .probe = true,
-	        .interval_ms = 5000,
-	        .timeout_ms = 1000,
-	        .failures = 3,
-	        .successes = 2,
-	        .min_ms = 1000,
-	        .max_ms = 60000,
-	        .traffic_failures = 3,
-	        .traffic_window = 8,
-	        .ramp_ms = 10000,
-	};
-	for (unsigned c = 200; c < 500; c++)
-		sb_status_add(&p->up_codes, c);
-	sb_status_add(&p->down_codes, 503);
-}
-
 void config(struct bench *b, unsigned n_trunks)
 {
 	b->snap.n_trunks = n_trunks;
@@ -69,7 +50,7 @@ struct bench *bench_new(uint32_t ring)
 		b->trunks[i].slot = (uint16_t)(10 + i);
 		b->trunks[i].trying_timer_ms = 200;
 		b->trunks[i].sends = 4;
-		fill_policy(&b->policy[i]);
+		b->policy[i] = test_policy();
 	}
 	return b;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "control/engine.h"
+#include "tests/unit/health/policy.h"
 
 #define T0      1000000ull
 #define WORKERS 2
@@ -49,4 +50,3 @@ void bring_up(struct bench *b, unsigned n);
 const struct sb_event_record *last_event(const struct bench *b);
 unsigned events_with(const struct bench *b, const char *kind, const char *part);
 void *zeroed(size_t size);
-void fill_policy(struct sb_trunk_policy *p);

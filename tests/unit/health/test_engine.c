@@ -539,7 +539,7 @@ static void sixteen_thousand_trunks_are_all_probed(void **state)
 	for (uint32_t i = 0; i < SB_TRUNKS_MAX; i++) {
 		trunks[i] = b->trunks[0];
 		trunks[i].slot = (uint16_t)i;
-		fill_policy(&policy[i]);
+		policy[i] = test_policy();
 	}
 	b->snap.trunks = trunks;
 	b->snap.n_trunks = SB_TRUNKS_MAX;

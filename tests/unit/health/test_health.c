@@ -8,25 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 #include "control/health/health.h"
+#include "tests/unit/health/policy.h"
 
 #define T0 1000000ull
-
-static struct sb_trunk_policy policy(void)
-{
-	struct sb_trunk_policy p = {
-	        .probe = true,
-	        .interval_ms = 5000,
-	        .timeout_ms = 1000,
-	        .failures = 3,
-	        .successes = 2,
-	        .min_ms = 1000,
-	        .max_ms = 60000,
-	        .traffic_failures = 3,
-	        .traffic_window = 8,
-	        .ramp_ms = 10000,
-	};
-	return p;
-}
 
 struct bench {
 	struct sb_trunk_policy p;
@@ -38,7 +22,7 @@ struct bench {
 
 static struct bench bench(void)
 {
-	struct bench b = {.p = policy(), .rng = {42}, .now_ms = T0};
+	struct bench b = {.p = test_policy(), .rng = {42}, .now_ms = T0};
 	b.h = sb_health_start(&b.p, b.now_ms);
 	return b;
 }

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_answers.c - answers that come late, twice or maimed, and what is left of a call then. Each was wrong once.
+ * (R3261-16.7, R3261-16.10, R3261-17, R4320, R6026, P16) */
+#include "world.h"
+
+/* R4320 */
+static void other_requests_never_get_408(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
+	const struct world_sent *o = world_expect(w, "OPTIONS", T1);
+	world_rx(w, T1, world_answer(o->text, 408, ""));
+	assert_int_equal(world_count_sent(w, 0, "SIP/2.0 408", world_caller), 0);
+	world_free(w);
+}
+
+/* R4320, R3261-17: told nothing, the caller repeats until its Timer F, and its last copy may be slow. Found by the
+ * simulator: a trunk's 408 (faults, seed 27), and no buffer for our own answer (chaos, seed 20081) */
+static void slow_last_copy_of_an_unanswered_request_is_absorbed(void **state)
+{
+	(void)state;
+	for (int no_buffer = 0; no_buffer < 2; no_buffer++) {
+		struct world *w = world_new(1);
+		const char *request = world_request("MESSAGE", 1, "", "");
+		world_rx(w, world_caller, request);
+		const struct world_sent *m = world_expect(w, "MESSAGE", T1);
+		w->refuse_buffers = -no_buffer;
+		no_buffer ? world_icmp(w, T1, m->text) : world_rx(w, T1, world_answer(m->text, 408, ""));
+		w->refuse_buffers = 0;
+		world_pass(w, 32200);
+		world_rx(w, world_caller, request);
+		assert_int_equal(world_count_sent(w, 0, "MESSAGE", T1), 1);
+		world_free(w);
+	}
+}
+
+static void no_candidate_is_begun_without_time_left(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	/* t2 and t3 DRAINed for the moment of t1's turn: t1 gets the whole 32 s; then they are back */
+	const char *req = world_request("OPTIONS", 1, "", "");
+	world_rx(w, world_caller, req);
+	const struct world_sent *o = world_expect(w, "OPTIONS", T1);
+	world_health(w, 2, SB_DOWN, SB_ENABLED, 0);
+	world_rx(w, T1, world_answer(o->text, 503, ""));
+	world_expect(w, "OPTIONS", T2); /* the last: the whole 32 s */
+	world_pass(w, 20000);
+	world_health(w, 2, SB_UP, SB_ENABLED, SB_SHARE_FULL);
+	w->n_told = 0;
+	world_pass(w, 20000);
+	for (unsigned i = 0; i < w->n_told; i++)
+		if (w->told[i].op == SB_MAIL_EVIDENCE)
+			assert_int_not_equal(w->told[i].trunk, 2);
+	world_free(w);
+}
+
+/* 16.10: a leg given up for ICMP that rings after all is CANCELled */
+static void leg_given_up_for_icmp_that_rings_is_cancelled(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	const struct world_sent *inv = world_call(w, 1);
+	world_pass(w, 200); /* a second send of it is what the ICMP is about */
+	world_expect(w, "INVITE", T1);
+	world_icmp(w, T1, inv->text);
+	world_expect(w, "INVITE", T2);
+	world_rx(w, T1, world_answer(inv->text, 180, ""));
+	world_expect(w, "CANCEL", T1);
+	world_free(w);
+}
+
+/* R3261-16.7 step 2 */
+static void repeated_100_does_not_restart_timer_c(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	const char *try = world_answer(inv->text, 100, "");
+	for (int i = 0; i < 30; i++) {
+		world_rx(w, T1, try);
+		world_pass(w, 30000);
+	}
+	assert_true(world_count_sent(w, 0, "SIP/2.0 4", world_caller) > 0);
+	world_free(w);
+}
+
+/* R3261-16.7 step 3: there is nowhere to send it */
+static void response_without_a_via_above_is_dropped(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	char msg[4096];
+	snprintf(msg, sizeof msg, "%s", world_answer(inv->text, 180, ""));
+	char *v = strstr(strstr(msg, "Via:") + 4, "Via:"), *e = strstr(v, "\r\n") + 2;
+	memmove(v, e, strlen(e) + 1);
+	enum sb_counter c = world_rx(w, T1, msg);
+	assert_int_not_equal(c, SB_C_end_forwarded);
+	world_free(w);
+}
+
+/* R3261-16.7 step 6 */
+static void best_final_of_the_whole_hunt_goes_up(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	sb_code_add(&w->trunks[0][0].failover_on, 480);
+	memset(&w->trunks[0][1].failover_on, 0, sizeof w->trunks[0][1].failover_on);
+	sb_code_add(&w->trunks[0][1].failover_on, 503);
+	const struct world_sent *inv = world_call(w, 1);
+	world_rx(w, T1, world_answer(inv->text, 480, ""));
+	world_expect(w, "ACK", T1);
+	const struct world_sent *i2 = world_expect(w, "INVITE", T2);
+	world_rx(w, T2, world_answer(i2->text, 500, ""));
+	world_expect(w, "ACK", T2);
+	world_expect(w, "SIP/2.0 480", world_caller);
+	world_free(w);
+}
+
+/* R3261-17: an answer to a CANCEL that was never sent */
+static void answer_to_no_cancel_stops_nothing(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	const struct world_sent *inv = world_call(w, 1);
+	char msg[4096];
+	snprintf(msg, sizeof msg, "%s", world_answer(inv->text, 200, ""));
+	char *cs = strstr(msg, "CSeq: 1 INVITE");
+	memcpy(cs + 8, "CANCEL", 6);
+	world_rx(w, T1, msg);
+	world_pass(w, 2900);
+	assert_int_equal(world_count_sent(w, 0, "INVITE", T1), 4);
+	world_free(w);
+}
+
+/* R3261-16.10: nor does it start Timer G again */
+static void repeated_unwanted_2xx_keeps_nothing_alive(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	const char *ok = world_answer(inv->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n");
+	world_pass(w, 32100);
+	for (int i = 0; i < 40; i++) {
+		world_rx(w, T1, ok);
+		world_pass(w, 4000);
+	}
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
+}
+
+/* R3261-17: a caller that never ACKs */
+static void final_is_not_resent_beyond_timer_h(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->snap[0].timer_c_ms = 190000;
+	const struct world_sent *inv = world_call(w, 1);
+	world_rx(w, T1, world_answer(inv->text, 486, ""));
+	uint64_t t0 = w->now_us / 1000, last = t0;
+	world_pass(w, 200000);
+	for (unsigned i = 0; i < w->n_sent; i++)
+		if (!strncmp(w->sent[i].text, "SIP/2.0 486", 11))
+			last = w->sent[i].at_ms;
+	assert_true(last - t0 < 32000);
+	world_end(w);
+}
+
+/* R4320: the first trunk's silence is no answer, the second one's 500 is */
+static void answer_outranks_silence_for_other_requests(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
+	world_expect(w, "OPTIONS", T1);
+	world_pass(w, 3001);
+	const struct world_sent *o = &w->sent[w->n_sent - 1];
+	assert_int_equal(world_rx(w, T2, world_answer(o->text, 500, "")), SB_C_end_forwarded);
+	assert_int_equal(world_count_sent(w, 0, "SIP/2.0 500", world_caller), 1);
+	world_free(w);
+}
+
+/* R3261-16.10: it forked further down: two 2xx with different tags */
+static void each_dialog_of_an_unwanted_fork_is_hung_up(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	world_pass(w, 33000);
+	unsigned from = w->n_sent;
+	char a[4096], b[4096];
+	snprintf(a, sizeof a, "%s", world_answer(inv->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n"));
+	snprintf(b, sizeof b, "%s", a);
+	memcpy(strstr(b, "tag=callee"), "tag=other1", 10);
+	world_rx(w, T1, a);
+	world_rx(w, T1, b);
+	assert_int_equal(world_count_sent(w, from, "BYE", T1), 2);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(other_requests_never_get_408),
+	        cmocka_unit_test(slow_last_copy_of_an_unanswered_request_is_absorbed),
+	        cmocka_unit_test(no_candidate_is_begun_without_time_left),
+	        cmocka_unit_test(leg_given_up_for_icmp_that_rings_is_cancelled),
+	        cmocka_unit_test(repeated_100_does_not_restart_timer_c),
+	        cmocka_unit_test(response_without_a_via_above_is_dropped),
+	        cmocka_unit_test(best_final_of_the_whole_hunt_goes_up),
+	        cmocka_unit_test(answer_to_no_cancel_stops_nothing),
+	        cmocka_unit_test(repeated_unwanted_2xx_keeps_nothing_alive),
+	        cmocka_unit_test(final_is_not_resent_beyond_timer_h),
+	        cmocka_unit_test(answer_outranks_silence_for_other_requests),
+	        cmocka_unit_test(each_dialog_of_an_unwanted_fork_is_hung_up),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
