@@ -35,7 +35,7 @@ int sb_compose_response(const struct sb_sip *sip, unsigned status, const char *r
 
 /* Own reply to a request (RFC 3261 8.2.6): every Via (top one with received/rport for source), From, To (with to_tag
  * appended if it has none and to_tag_len > 0), Call-ID, CSeq, Timestamp for 100, extra lines ("Name: value\r\n"...,
- * may be NULL), Content-Length: 0. Works on any sip that is answerable. */
+ * may be NULL), Content-Length: 0. Works on any sip that is answerable: a line that the request lacks is left out. */
 struct sb_reply {
 	unsigned status;
 	const char *reason;

@@ -287,8 +287,10 @@ void sb_read_finish(struct sb_reader *r)
 		sb_reader_fail(r, 400, "Missing Call-ID Header Field");
 	if (sip->cseq_line.len == 0)
 		sb_reader_fail(r, 400, "Missing CSeq Header Field");
-	sip->answerable = sip->via.host.len && sip->from_line.len && sip->to_line.len && sip->call_id_line.len &&
-	                  sip->cseq_line.len;
+	/* By branch and CSeq its sender knows the answer (17.1.3). What a header that is cut short lacks was perhaps
+	 * there. */
+	sip->answerable = sip->via.host.len && sip->cseq_line.len &&
+	                  (sip->body || (sip->from_line.len && sip->to_line.len && sip->call_id_line.len));
 	finish_cseq(r);
 	finish_route(r);
 	finish_length(r);

@@ -85,7 +85,7 @@ struct sb_sip {
 	uint16_t status;
 	uint16_t error;         /* BAD_REQUEST: 400, 416, 420, 483, 501, 505 ... 0: none */
 	const char *error_text; /* reason phrase to send with it; static */
-	bool answerable;        /* top Via, From, To, Call-ID and CSeq lines were all found */
+	bool answerable;        /* enough was found for an answer to be known by */
 	bool odd;               /* the fast pass was not certain: libosip2 was (or is to be) asked */
 
 	struct sb_span method_text; /* request line, or CSeq of a response */

@@ -230,6 +230,23 @@ static void the_largest_datagram_is_read(void **state)
 	msg_free(m);
 }
 
+/* R4475 insuf, R3261-17: branch and CSeq are what a sender knows its answer by; a cut header may have held the rest */
+static void request_that_lacks_fields_is_answered_if_its_header_is_whole(void **state)
+{
+	static const struct {
+		const char *text;
+		bool answerable;
+	} rows[] = {{START VIA CSEQ "\r\n", true}, {START VIA CSEQ, false}, {START VIA FROM TO CALL_ID CSEQ, true},
+	        {START VIA FROM TO CALL_ID "\r\n", false}, {START FROM TO CALL_ID CSEQ "\r\n", false}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct msg *m = msg_read(rows[i].text);
+		assert_int_equal(m->read, SB_READ_BAD_REQUEST);
+		assert_int_equal(m->sip.error, 400);
+		assert_int_equal(m->sip.answerable, rows[i].answerable);
+		msg_free(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +258,7 @@ int main(void)
 	        cmocka_unit_test(broken_parts_that_a_proxy_reads_are_refused),
 	        cmocka_unit_test(broken_parts_that_a_proxy_does_not_read_pass),
 	        cmocka_unit_test(without_content_length_the_body_goes_to_the_end),
+	        cmocka_unit_test(request_that_lacks_fields_is_answered_if_its_header_is_whole),
 	        cmocka_unit_test(header_lines_are_bounded),
 	        cmocka_unit_test(the_largest_datagram_is_read),
 	};
