@@ -57,7 +57,7 @@ static int read_file(const char *file, char **text, size_t *len)
 	int rc = 0;
 	FILE *f = fopen(file, "re");
 	if (!f)
-		return SB_E_IO;
+		return errno == ENOMEM ? SB_E_NOMEM : SB_E_IO;
 	do {
 		if (n == room) {
 			room = room ? room * 2 : 65536;

@@ -1,101 +1,107 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The load again and again with the n-th allocation failing, for every n: it says so, leaks nothing, crashes nowhere.
- * The linker's --wrap puts these in the way of the library's own calls; libyaml's are its own to answer for. */
+ * libyaml's and libc's allocations fail like our own. */
 #include "base.h"
+#include "tests/unit/nomem.h"
+#include <unistd.h>
 
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void *__real_aligned_alloc(size_t, size_t);
-int __real_vasprintf(char **, const char *, va_list);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void *__wrap_aligned_alloc(size_t, size_t);
-int __wrap_vasprintf(char **, const char *, va_list);
+/* libyaml 0.2.5 loses one block of 128 bytes when its list of nodes cannot grow just as a mapping or a list begins:
+ * at most one n in each of the texts below. Nothing else may stay behind. */
+#define LOST_BY_LIBYAML 1
 
-static unsigned calls, fail_at; /* 0: never */
-
-static bool fails(void)
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
 {
-	return ++calls == fail_at;
+	return "leak:yaml_parser_load\n";
 }
 
-void *__wrap_malloc(size_t n)
+struct outcome {
+	int rc;
+	uint32_t mistakes;
+	char first[256];
+};
+
+/* One load; text NULL: of the file. Nothing of it is left afterwards. */
+static struct outcome load(const char *file, const char *text, unsigned fail_at, unsigned more, bool *met)
 {
-	return fails() ? NULL : __real_malloc(n);
+	struct sb_config *c = NULL;
+	struct sb_config_errors e = {0};
+	struct outcome o = {0};
+	struct sb_slots *slots = sb_slots_new();
+	assert_non_null(slots);
+	nomem_arm(fail_at, more);
+	o.rc = sb_config_load(file, text, text ? strlen(text) : 0, slots, &c, &e);
+	*met = nomem_disarm();
+	assert_true((o.rc == 0) == (c != NULL));
+	o.mistakes = e.n;
+	snprintf(o.first, sizeof o.first, "%s", e.n ? e.line[0] : "");
+	sb_config_free(c);
+	sb_config_errors_free(&e);
+	sb_slots_free(slots);
+	return o;
 }
 
-void *__wrap_calloc(size_t n, size_t size)
+/* Loads with every allocation failing in turn, alone or with all that follow, until a load meets no failure. A load
+ * that could do without what it did not get (libc's buffers) must end as if nothing had happened. */
+static void fail_each(const char *file, const char *text, int in_the_end, unsigned at_least)
 {
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t n)
-{
-	return fails() ? NULL : __real_aligned_alloc(align, n);
-}
-
-int __wrap_vasprintf(char **out, const char *format, va_list ap)
-{
-	return fails() ? -1 : __real_vasprintf(out, format, ap);
-}
-
-/* Loads with every allocation failing in turn until a load meets none; that one must end as told. */
-static void fail_each(const char *text, int in_the_end)
-{
-	unsigned n = 1;
-	for (;; n++) {
-		struct sb_config *c = NULL;
-		struct sb_config_errors e = {0};
-		fail_at = 0;
-		struct sb_slots *slots = sb_slots_new();
-		calls = 0;
-		fail_at = n;
-		int rc = sb_config_load("sb.yaml", text, strlen(text), slots, &c, &e);
-		bool met = calls >= n;
-		fail_at = 0;
-		assert_int_equal(rc, met ? SB_E_NOMEM : in_the_end);
-		assert_true((rc == 0) == (c != NULL));
-		sb_config_free(c);
-		sb_config_errors_free(&e);
-		sb_slots_free(slots);
-		if (!met)
-			break;
+	bool met = true;
+	struct outcome good = load(file, text, 0, 0, &met);
+	assert_false(met);
+	assert_int_equal(good.rc, in_the_end);
+	for (unsigned more = 0; more <= 1; more++) {
+		uint64_t blocks = nomem_blocks();
+		unsigned n = 0;
+		do {
+			struct outcome o = load(file, text, ++n, more ? UINT32_MAX : 0, &met);
+			if (o.rc != SB_E_NOMEM) {
+				assert_int_equal(o.rc, good.rc);
+				assert_int_equal(o.mistakes, good.mistakes);
+				assert_string_equal(o.first, good.first);
+			}
+			assert_in_range(nomem_blocks(), blocks, blocks + LOST_BY_LIBYAML);
+		} while (met);
+		assert_true(n > at_least);
 	}
-	assert_true(n > 20);
 }
 
 static void a_good_file_without_memory_is_refused_cleanly(void **state)
 {
 	char text[8192];
 	base_text(text, 19, "routes-are: not\n");
-	fail_each(text, SB_E_CONFIG);
+	fail_each("sb.yaml", text, SB_E_CONFIG, 300);
 	base_text(text, 0, "");
-	fail_each(text, 0);
+	fail_each("sb.yaml", text, 0, 300);
 }
 
 static void many_mistakes_without_memory_are_refused_cleanly(void **state)
 {
-	fail_each("ports: []\nworkers: [a, b, 0, 0]\nlisteners: x\ntrunks: [ { name: a }, { name: a }, { nam: c } ]\n"
+	fail_each("sb.yaml", "ports: []\nworkers: [a, b, 0, 0]\nlisteners: x\ntrunks: [ { name: a }, { name: a }, { nam: c } ]\n"
 	          "groups: [ { name: g, members: [ { trunk: b } ] } ]\nroutes: [ { prefix: \"\", groups: [h] } ]\nzz: "
 	          "1\n",
-	        SB_E_CONFIG);
+	        SB_E_CONFIG, 100);
+}
+
+static void a_file_on_disk_without_memory_is_refused_cleanly(void **state)
+{
+	char text[8192], file[] = "/tmp/sb-nomem-XXXXXX";
+	int fd = mkstemp(file);
+	base_text(text, 0, "");
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	fail_each(file, NULL, 0, 300);
+	unlink(file);
 }
 
 static void no_memory_for_slots_is_told(void **state)
 {
+	uint64_t blocks = nomem_blocks();
 	for (unsigned n = 1; n <= 2; n++) {
-		calls = 0;
-		fail_at = n;
+		nomem_arm(n, 0);
 		assert_null(sb_slots_new());
-		fail_at = 0;
+		assert_true(nomem_disarm());
 	}
+	assert_int_equal(nomem_blocks(), blocks);
 }
 
 static void no_memory_for_what_needs_a_restart_is_told(void **state)
@@ -106,12 +112,14 @@ static void no_memory_for_what_needs_a_restart_is_told(void **state)
 	struct sb_config *running = load_good(text, slots);
 	base_text(text, 19, "memory: 1GB\nhugepages: no");
 	struct sb_config *next = load_good(text, slots);
-	for (unsigned n = 1; n <= 4; n++) {
+	bool met = true;
+	for (unsigned n = 1; met; n++) {
 		struct sb_config_errors e = {0};
-		calls = 0;
-		fail_at = n;
-		assert_int_equal(sb_config_reloadable(running, next, &e), SB_E_NOMEM);
-		fail_at = 0;
+		nomem_arm(n, 0);
+		int rc = sb_config_reloadable(running, next, &e);
+		met = nomem_disarm();
+		assert_true(rc == SB_E_NOMEM || (rc == SB_E_CONFIG && e.n == 2));
+		assert_true(met || rc == SB_E_CONFIG);
 		sb_config_errors_free(&e);
 	}
 	sb_config_free(running);
@@ -124,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_good_file_without_memory_is_refused_cleanly),
 	        cmocka_unit_test(many_mistakes_without_memory_are_refused_cleanly),
+	        cmocka_unit_test(a_file_on_disk_without_memory_is_refused_cleanly),
 	        cmocka_unit_test(no_memory_for_slots_is_told),
 	        cmocka_unit_test(no_memory_for_what_needs_a_restart_is_told),
 	};
