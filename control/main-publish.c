@@ -3,8 +3,9 @@
  */
 #include "control/main.h"
 
-#define FIBS_KEPT     8 /* places that reloads leave to fibs: neighbours must go on changing */
-#define FIB_SETTLE_MS 2 /* neighbours often change in company */
+#define FIBS_KEPT     8   /* places that reloads leave to fibs: neighbours must go on changing */
+#define FIB_SETTLE_MS 2   /* neighbours often change in company */
+#define FIB_AGAIN_MS  100 /* without memory for it */
 
 static bool referenced(const struct sb_snapshot *s)
 {
@@ -49,14 +50,17 @@ int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next)
 		return SB_E_FULL;
 	struct sb_snapshot *old = d->snapshot;
 	struct sb_config *old_config = d->config;
-	uint64_t now = sb_daemon_now_ms();
+	uint64_t now = sb_daemon_now_ms(), token;
 
 	sb_daemon_restore_operator(d, next->snapshot);
-	next->snapshot->generation = ++d->snapshot_generation;
+	next->snapshot->generation = d->snapshot_generation + 1;
+	int err = sb_dataplane_snapshot(d->dp, next->snapshot, &token);
+	if (err)
+		return err; /* nobody has seen it */
+	d->snapshot_generation++;
 	d->snapshot = next->snapshot;
 	next->snapshot = NULL;
 	d->config = next;
-	uint64_t token = sb_dataplane_snapshot(d->dp, d->snapshot);
 	sb_engine_config(d->engine, d->snapshot, next->policy, now);
 	if (old)
 		d->retired[d->n_retired++] = (struct sb_retired){.snapshot = old, .token = token};
@@ -95,10 +99,13 @@ int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors)
 	return err;
 }
 
-static void publish_fib(struct sb_daemon *d)
+static void publish_fib(struct sb_daemon *d, uint64_t now_ms)
 {
 	struct sb_fib *fib;
-	if (sb_netlink_build(d->netlink, d->fib_generation + 1, &fib))
+	int err = sb_netlink_build(d->netlink, d->fib_generation + 1, &fib);
+	if (err == SB_E_NOMEM)
+		d->fib_due_ms = now_ms + FIB_AGAIN_MS; /* the mirror will not tell the same change twice */
+	if (err)
 		return; /* a dump is under way; poll tells when it is whole */
 	d->fib_generation++;
 	uint64_t token = sb_dataplane_fib(d->dp, fib);
@@ -113,5 +120,5 @@ void sb_daemon_fib_tick(struct sb_daemon *d, uint64_t now_ms)
 	if (d->fib_due_ms == 0 || now_ms < d->fib_due_ms || d->n_retired >= SB_RETIRED_MAX)
 		return;
 	d->fib_due_ms = 0;
-	publish_fib(d);
+	publish_fib(d, now_ms);
 }

@@ -234,8 +234,11 @@ int sb_daemon_start(struct sb_daemon *d)
 		return code;
 	d->config->snapshot->generation = d->snapshot_generation + 1;
 	sb_daemon_restore_operator(d, d->config->snapshot);
-	sb_dataplane_start(d->dp, d->config->snapshot, d->fib);
-	sb_daemon_publish(d, d->config);
+	int err = sb_dataplane_start(d->dp, d->config->snapshot, d->fib);
+	if (err == 0)
+		err = sb_daemon_publish(d, d->config);
+	if (err)
+		return fail("the workers cannot be started", sb_err_text(err), EX_OSERR);
 	if (sb_daemon_manage(d, why))
 		return fail("the control socket cannot be opened", why, EX_CANTCREAT);
 	if ((code = open_loop(d)))

@@ -172,13 +172,21 @@ int sb_dataplane_open(const struct sb_dataplane_config *cfg, struct sb_dataplane
 	return 0;
 }
 
-void sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapshot, const struct sb_fib *fib)
+int sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapshot, const struct sb_fib *fib)
 {
-	atomic_store(&dp->stop, false);
+	uint64_t token;
+	int err = sb_dataplane_snapshot(dp, snapshot, &token);
+	if (err)
+		return err;
 	(void)sb_dataplane_fib(dp, fib);
-	(void)sb_dataplane_snapshot(dp, snapshot);
-	for (uint32_t i = 0; atomic_load(&dp->view) && i < dp->cfg.n_workers; i++)
-		dp->running |= rte_eal_remote_launch(sb_worker_run, dp->worker[i], dp->worker[i]->lcore) == 0;
+	atomic_store(&dp->stop, false);
+	for (uint32_t i = 0; i < dp->cfg.n_workers; i++) {
+		if (rte_eal_remote_launch(sb_worker_run, dp->worker[i], dp->worker[i]->lcore))
+			err = SB_E_DEVICE;
+		else
+			dp->running = true;
+	}
+	return err;
 }
 
 void sb_dataplane_stop(struct sb_dataplane *dp)
@@ -251,20 +259,19 @@ void sb_dataplane_close(struct sb_dataplane *dp)
 	free(dp);
 }
 
-/* Without memory for the view workers keep the old snapshot; the token is then one that never comes to rest. */
-uint64_t sb_dataplane_snapshot(struct sb_dataplane *dp, const struct sb_snapshot *s)
+int sb_dataplane_snapshot(struct sb_dataplane *dp, const struct sb_snapshot *s, uint64_t *token)
 {
 	struct sb_view *v = sb_view_new(s);
 	if (!v)
-		return UINT64_MAX;
+		return SB_E_NOMEM;
 	atomic_store_explicit(&dp->view, v, memory_order_release);
-	uint64_t token = rte_rcu_qsbr_start(dp->rcu);
+	*token = rte_rcu_qsbr_start(dp->rcu);
 	if (dp->views)
-		dp->views->token = token;
+		dp->views->token = *token;
 	v->older = dp->views;
 	dp->views = v;
 	reap_views(dp, false);
-	return token;
+	return 0;
 }
 
 uint64_t sb_dataplane_fib(struct sb_dataplane *dp, const struct sb_fib *f)
@@ -275,5 +282,5 @@ uint64_t sb_dataplane_fib(struct sb_dataplane *dp, const struct sb_fib *f)
 
 bool sb_dataplane_quiescent(struct sb_dataplane *dp, uint64_t token)
 {
-	return token != UINT64_MAX && rte_rcu_qsbr_check(dp->rcu, token, false) == 1;
+	return rte_rcu_qsbr_check(dp->rcu, token, false) == 1;
 }

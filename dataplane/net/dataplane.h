@@ -33,12 +33,14 @@ struct sb_dataplane_config {
 /* Starts the EAL, opens every port, makes pools, rings and workers (not yet running). 0 or SB_E_DEVICE/NOMEM; why: one
  * line. */
 int sb_dataplane_open(const struct sb_dataplane_config *cfg, struct sb_dataplane **out, char why[256]);
-void sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapshot, const struct sb_fib *fib);
+/* 0, SB_E_NOMEM: nothing runs. SB_E_DEVICE: a worker could not be launched; stop and close. */
+int sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapshot, const struct sb_fib *fib);
 void sb_dataplane_stop(struct sb_dataplane *dp); /* workers finish their burst and return */
 void sb_dataplane_close(struct sb_dataplane *dp);
 
-/* Publishing: the old one may be freed when quiescent(token) is true (and, for a snapshot, its refs are all zero). */
-uint64_t sb_dataplane_snapshot(struct sb_dataplane *dp, const struct sb_snapshot *s);
+/* Publishing: the old one may be freed when quiescent(*token) is true (and, for a snapshot, its refs are all zero).
+ * A snapshot: 0, or SB_E_NOMEM: nothing was published, workers go on with the one they have. */
+int sb_dataplane_snapshot(struct sb_dataplane *dp, const struct sb_snapshot *s, uint64_t *token);
 uint64_t sb_dataplane_fib(struct sb_dataplane *dp, const struct sb_fib *f);
 bool sb_dataplane_quiescent(struct sb_dataplane *dp, uint64_t token);
 

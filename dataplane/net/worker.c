@@ -106,7 +106,7 @@ static void rest(struct sb_worker *w, uint32_t work)
 		rte_pause();
 }
 
-static void loop(struct sb_worker *w)
+void sb_worker_step(struct sb_worker *w)
 {
 	look_up(w);
 	uint32_t work = take_ports(w);
@@ -129,7 +129,7 @@ int sb_worker_run(void *worker)
 	rte_rcu_qsbr_thread_online(w->dp->rcu, w->index);
 	sb_clock_init(&w->clock);
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed))
-		loop(w);
+		sb_worker_step(w);
 	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->index);
 	rte_rcu_qsbr_thread_unregister(w->dp->rcu, w->index);
 	return 0;
