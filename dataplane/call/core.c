@@ -195,7 +195,7 @@ static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const
 	if (!sip->via.next && t->kind != SB_TXN_BYE && sip->method != SB_M_CANCEL && sip->status < 300)
 		return sb_ended(SB_C_drop_bad_response); /* nobody above us: it has lost its way */
 	return t->kind == SB_TXN_INVITE ? sb_invite_response(c, t, k.leg, pkt, sip)
-	                                : sb_other_response(c, t, k.leg, sip);
+	                                : sb_other_response(c, t, k.leg, pkt, sip);
 }
 
 static struct sb_end bad_request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)

@@ -50,7 +50,7 @@ static void fit_other(const struct sb_core *c, struct sb_txn *t, unsigned leg)
 /* Beyond its caller's Timer F nobody waits for the answer to a non-INVITE. */
 static bool time_left(const struct sb_core *c, const struct sb_txn *t)
 {
-	return t->kind == SB_TXN_INVITE || sb_txn_now(c, t) < 64 * t->snap->t1_ms;
+	return sb_txn_now(c, t) < (t->kind == SB_TXN_INVITE ? t->hunt_end : 64 * t->snap->t1_ms);
 }
 
 static bool begin(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)

@@ -177,8 +177,10 @@ static struct sb_end provisional(struct sb_core *c, struct sb_txn *t, unsigned l
 		sb_leg_cancel(c, t, leg);
 		return sb_ended(SB_C_end_consumed);
 	}
-	if (first || sip->status > 100) /* 16.7 step 2: a repeated 100 does not restart Timer C */
+	if (first || sip->status > 100) { /* 16.7 step 2: a repeated 100 does not restart Timer C */
 		l->end = sb_txn_now(c, t) + t->snap->timer_c_ms;
+		t->hunt_end = SB_NEVER; /* should it fail after that, those behind it have all their time */
+	}
 	if (sip->status == 100)
 		return sb_ended(SB_C_end_consumed);
 	struct sb_pkt *out = sb_out_alloc(c, sip->len);
@@ -284,8 +286,8 @@ static struct sb_end refused(
 	bool failing = sb_code_in(&trunk->failover_on, sip->status);
 	if (!failing)
 		sb_leg_alive(c, t, leg);
-	else if (current && !t->cancelled && sb_addr_same_ip(&pkt->peer, &trunk->addr)) /* else: who says so? */
-		sb_tell_evidence(c, t, l->trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
+	else
+		sb_tell_refusal(c, t, l->trunk, &pkt->peer, sip, current && !t->cancelled);
 	if (!current)
 		return sb_ended(SB_C_end_consumed);
 	/* A final that has lost the Vias above ours still ends the leg; what goes up is then our own. */
@@ -331,9 +333,8 @@ static void silent(struct sb_core *c, struct sb_txn *t, unsigned leg)
 {
 	struct sb_leg *l = &t->leg[leg];
 	uint32_t now = sb_txn_now(c, t), whole = l->started + 64 * t->snap->t1_ms;
-	if (!(l->flags & SB_LEG_LAST) && !t->cancelled && !sb_hunt_more(c, t) && whole > now) {
-		l->flags |= SB_LEG_LAST; /* those behind it died meanwhile */
-		l->end = whole;
+	if (!(l->flags & SB_LEG_LAST) && !t->cancelled && !sb_hunt_more(c, t) && whole > now && t->hunt_end > now) {
+		sb_leg_last(t, leg); /* those behind it died meanwhile */
 		if (l->next == SB_NEVER)
 			l->next = now;
 		return;

@@ -94,22 +94,36 @@ bool sb_leg_send(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct
 	return send_to_leg(c, t, leg, pkt, sb_compose_request(sip, &r, pkt->text, pkt->cap));
 }
 
+void sb_leg_last(struct sb_txn *t, unsigned leg)
+{
+	struct sb_leg *l = &t->leg[leg];
+	uint64_t end = (uint64_t)l->started + 64 * t->snap->t1_ms;
+	l->flags |= SB_LEG_LAST;
+	l->end = (uint32_t)end;
+	for (unsigned i = leg; i + 1 < t->n_legs; i++)
+		end += sb_formula_ms(sb_leg_trunk(t, i));
+	if (t->hunt_end == SB_NEVER)
+		t->hunt_end = (uint32_t)end; /* no formula is a day long */
+	else if (l->end > t->hunt_end)
+		l->end = t->hunt_end;
+}
+
 void sb_leg_begin(struct sb_core *c, struct sb_txn *t, unsigned leg, bool last)
 {
 	struct sb_leg *l = &t->leg[leg];
 	const struct sb_snap_trunk *trunk = sb_leg_trunk(t, leg);
 	struct sb_trunk_stats *st = sb_stats_of(c, t, l->trunk);
-	uint32_t now = sb_txn_now(c, t), whole = 64 * t->snap->t1_ms;
-	uint64_t formula = sb_formula_ms(trunk);
+	uint32_t now = sb_txn_now(c, t);
+	uint64_t end = now + sb_formula_ms(trunk);
 
 	l->state = SB_LEG_CALLING;
 	l->started = now;
 	l->next = now + trunk->trying_timer_ms;
-	l->end = now + (last ? whole : (uint32_t)formula);
+	l->end = end < t->hunt_end ? (uint32_t)end : t->hunt_end;
 	if (!last && trunk->sends <= 1)
 		l->next = SB_NEVER;
 	if (last)
-		l->flags |= SB_LEG_LAST;
+		sb_leg_last(t, leg);
 	sb_stat_add(t->kind == SB_TXN_INVITE ? &st->calls : &st->requests, 1);
 	sb_stat_add(&st->active, 1);
 }

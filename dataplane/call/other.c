@@ -106,27 +106,41 @@ static struct sb_end answer(struct sb_core *c, struct sb_txn *t, unsigned status
 }
 
 /* A final that makes the request try the next trunk. */
-static struct sb_end failed(
-        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip, struct sb_pkt *pkt)
+static struct sb_end failed(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_addr *from,
+        const struct sb_sip *sip, struct sb_pkt *pkt)
 {
 	bool current = leg == t->cur && !(t->leg[leg].flags & SB_LEG_GIVEN_UP);
+	sb_tell_refusal(c, t, t->leg[leg].trunk, from, sip, current);
 	sb_hunt_best(c, t, sip->status, pkt, sb_hunt_compose(sip, pkt));
 	c->cfg.ops->free(c->cfg.ops_ctx, pkt);
 	if (!current)
 		return sb_ended(SB_C_end_consumed);
-	sb_tell_evidence(c, t, t->leg[leg].trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
 	if (sip->status < 600 && sb_hunt_next(c, t, SB_EV_CODE, NULL))
 		return sb_ended(SB_C_end_consumed);
 	return sb_ended(exhausted(c, t) ? SB_C_end_forwarded : SB_C_end_consumed);
 }
 
-struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip)
+/* The request is over: late (R4320). */
+static struct sb_end late(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_addr *from, const struct sb_sip *sip)
+{
+	bool first = t->leg[leg].state == SB_LEG_DEAD;
+	if (sip->status < 200)
+		return sb_ended(SB_C_end_consumed);
+	if (first && sb_code_in(&sb_leg_trunk(t, leg)->failover_on, sip->status))
+		sb_tell_refusal(c, t, t->leg[leg].trunk, from, sip, false);
+	t->leg[leg].state = SB_LEG_FAILED; /* a copy tells nothing new */
+	return sb_ended(SB_C_drop_late);
+}
+
+struct sb_end sb_other_response(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *in, const struct sb_sip *sip)
 {
 	struct sb_leg *l = &t->leg[leg];
 	if (t->kind == SB_TXN_BYE)
 		return bye_response(c, t, sip);
 	if (t->srv != SB_SRV_PROCEEDING)
-		return sb_ended(sip->status < 200 ? SB_C_end_consumed : SB_C_drop_late);
+		return late(c, t, leg, &in->peer, sip);
 	if (sip->method != t->method)
 		return sb_ended(SB_C_drop_stray_response);
 	if (sip->status < 200) {
@@ -144,7 +158,7 @@ struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned le
 	l->status = sip->status;
 	sb_leg_settle(c, t, leg, SB_LEG_FAILED);
 	if (failing) {
-		end = failed(c, t, leg, sip, pkt);
+		end = failed(c, t, leg, &in->peer, sip, pkt);
 	} else {
 		sb_leg_alive(c, t, leg);
 		end = answer(c, t, sip->status, pkt, sb_hunt_compose(sip, pkt));

@@ -113,6 +113,14 @@ void sb_tell_evidence(struct sb_core *c, const struct sb_txn *t, uint16_t trunk,
 		sb_count(c->cfg.counters, SB_C_mail_full);
 }
 
+void sb_tell_refusal(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, const struct sb_addr *from,
+        const struct sb_sip *sip, bool counts)
+{
+	bool pause = sip->status == 503 && sip->retry_after_s;
+	if (sb_addr_same_ip(from, &t->snap->trunks[trunk].addr) && (counts || pause)) /* from elsewhere: who says so? */
+		sb_tell_evidence(c, t, trunk, SB_EV_CODE, sip->status, sip->retry_after_s);
+}
+
 static bool event_allowed(struct sb_core *c)
 {
 	if (c->now_ms - c->events_ms >= 1000) {

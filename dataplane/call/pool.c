@@ -26,7 +26,7 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	t->next = SB_NONE;
 	t->base_ms = c->now_ms;
 	t->arrived_us = c->now_us;
-	t->up_next = t->up_end = SB_NEVER;
+	t->up_next = t->up_end = t->hunt_end = SB_NEVER;
 	t->snap = c->snap;
 	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)c->snap)->refs[c->cfg.worker].n, 1);
 	sb_stat_add(&c->usage.transactions, 1);

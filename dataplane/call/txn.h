@@ -85,6 +85,7 @@ struct sb_txn {
 	uint16_t up_status;    /* last response sent up */
 	uint32_t up_next;      /* Timer G, since base_ms */
 	uint32_t up_end;       /* the whole transaction's end, since base_ms; SB_NEVER while it hunts */
+	uint32_t hunt_end;     /* INVITE: beyond this nobody else is asked, since base_ms; SB_NEVER: not bounded yet */
 	struct sb_text request;
 	struct sb_text last; /* last response sent up, as sent */
 	struct sb_text best; /* best final received so far, as it would go up */
@@ -175,6 +176,11 @@ struct sb_end sb_ended(enum sb_counter counter);
 bool sb_tell_still_there(const struct sb_core *c, const struct sb_txn *t, uint16_t trunk);
 void sb_tell_evidence(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, enum sb_evidence kind, uint16_t code,
         uint32_t retry_after_s);
+/* A trunk's final of failover_on, from: who sent it. counts: it ends the turn of a leg that the caller still waits for.
+ * If not, it is no evidence against the trunk, but a 503's Retry-After is meant for all calls to come: it is told, too.
+ */
+void sb_tell_refusal(struct sb_core *c, const struct sb_txn *t, uint16_t trunk, const struct sb_addr *from,
+        const struct sb_sip *sip, bool counts);
 void sb_tell_event(struct sb_core *c, const struct sb_txn *t, struct sb_mail *m, const struct sb_sip *sip);
 struct sb_trunk_stats *sb_stats_of(struct sb_core *c, const struct sb_txn *t, uint16_t trunk);
 static inline void sb_stat_add(_Atomic uint64_t *v, int64_t n)
@@ -194,6 +200,9 @@ void sb_leg_unwanted(
         struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *pkt, const struct sb_sip *response);
 const struct sb_snap_trunk *sb_leg_trunk(const struct sb_txn *t, unsigned leg);
 void sb_leg_branch(const struct sb_core *c, const struct sb_txn *t, unsigned leg, char branch[SB_BRANCH_LEN]);
+/* The whole 64*T1 of a last candidate (S2.2). Those behind it are DOWN now; should they come back, they may have what
+ * they would have had without that, so a caller waits no longer than the candidates of its call made it expect. */
+void sb_leg_last(struct sb_txn *t, unsigned leg);
 /* Retransmissions, give-up time and figures of a leg that begins now. */
 void sb_leg_begin(struct sb_core *c, struct sb_txn *t, unsigned leg, bool last);
 /* Sends again and sets the next time: a, 2a, 4a ... after one another (S4.1), counted from when it was due, not from
@@ -231,7 +240,8 @@ void sb_invite_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enu
 
 struct sb_end sb_other_new(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, const struct sb_sip *sip);
 struct sb_end sb_other_again(struct sb_core *c, struct sb_txn *t);
-struct sb_end sb_other_response(struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_sip *sip);
+struct sb_end sb_other_response(
+        struct sb_core *c, struct sb_txn *t, unsigned leg, const struct sb_pkt *in, const struct sb_sip *sip);
 void sb_other_time(struct sb_core *c, struct sb_txn *t);
 void sb_other_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_evidence why);
 

@@ -76,6 +76,7 @@ static void arrived(struct sim *s, const struct worker *w, struct ocall *c, uint
 	for (unsigned t = 0; t < TRUNKS_MAX; t++)
 		if (conf_of(s, c)->trunk[t].present && loaded(s, t) && usable(s, t))
 			c->candidates |= (uint8_t)(1u << t);
+	c->untried = c->candidates;
 	uint64_t due = s->now + 64 * conf_of(s, c)->t1_ms * MS + late_us(s);
 	for (unsigned t = 0; t < TRUNKS_MAX; t++)
 		if (conf_of(s, c)->trunk[t].present)
@@ -120,14 +121,16 @@ static void begin_response(struct sim *s)
 	st->late = l != &c->leg[c->n_legs - 1];
 	/* What a trunk says counts as long as it is where this call looked for it (P10). */
 	bool there = conf_of(s, c)->trunk[l->trunk].port == s->confs[s->n_confs - 1].trunk[l->trunk].port;
-	oracle_call_in(
-	        s, l->trunk, &st->in, !l->final && !st->late && !c->cancelled && !c->final && there && !shaken(s, c));
+	bool counts = !l->final && there && !shaken(s, c); /* Retry-After does so even if the call is over */
+	oracle_call_in(s, l->trunk, &st->in, counts && (st->live || !c->final));
 	if (!l->first_response)
 		l->first_response = s->now;
 	if (st->in.status < 200) {
 		l->prov = true;
 		l->ringing |= st->in.status > 100;
 		c->last_prov = s->now;
+		if (!st->late)
+			c->patience = 0;
 	} else if (!l->final || (st->in.status < 300 && l->final >= 300)) {
 		l->final = (uint16_t)st->in.status;
 	}
@@ -194,6 +197,28 @@ void oracle_begin(struct sim *s, const struct worker *w, const struct packet *p,
 }
 
 /* ---- INVITE and MESSAGE to a trunk */
+/* A leg that was thought the last has had more than its formula (S2.2). Candidates that are usable again may have
+ * theirs (S4.4), but the caller waits no longer than their formulas and that one 64*T1. The last of them has no formula
+ * to add; which one that is, only the product knows: the one with the longest here. */
+static void bound_wait(struct sim *s, struct ocall *c, const struct oleg *l)
+{
+	const struct conf *k = conf_of(s, c);
+	uint64_t sum = formula_us(&k->trunk[l->trunk]), longest = sum;
+	if (c->patience || l->prov || s->now < l->start + sum)
+		return;
+	for (unsigned t = 0; t < TRUNKS_MAX; t++) {
+		uint64_t f = c->untried >> t & 1 ? formula_us(&k->trunk[t]) : 0;
+		sum += f;
+		longest = f > longest ? f : longest;
+	}
+	c->patience = l->start / MS * MS + 64 * k->t1_ms * MS + sum - longest;
+}
+
+static bool impatient(const struct sim *s, const struct ocall *c)
+{
+	return c->patience && s->now >= c->patience;
+}
+
 static void check_turn(struct sim *s, struct ocall *c, unsigned t)
 {
 	const struct conf *k = conf_of(s, c);
@@ -209,6 +234,8 @@ static void check_turn(struct sim *s, struct ocall *c, unsigned t)
 		return;
 	uint64_t gone = s->now - prev->start / MS * MS, f = prev->a_ms * ((1ull << prev->n) - 1) * MS;
 	uint64_t whole = 64 * k->t1_ms * MS;
+	if (c->patience && gone + late_us(s) >= f && gone <= whole + late_us(s))
+		return; /* the last again, but not for long */
 	bool formula = gone >= f && gone <= f + late_us(s), last = gone >= whole && gone <= whole + late_us(s);
 	if (!formula && !last)
 		breach(s, "INV-SCHEDULE", "t%u was given up after %llu us, its formula is %llu us", prev->trunk,
@@ -259,6 +286,9 @@ static void new_leg(struct sim *s, struct ocall *c, const struct msg *m, unsigne
 		breach(s, "INV-HUNT", "call %u was cancelled and goes on to t%u", m->call, t);
 	check_turn(s, c, t);
 	check_choice(s, c, t);
+	if (c->n_legs)
+		bound_wait(s, c, &c->leg[c->n_legs - 1]);
+	c->untried &= (uint8_t) ~(1u << t);
 	c->candidates &= (uint8_t)(left(s, c) | 1u << t); /* who is passed over now has had its turn */
 	if (c->n_legs == LEGS_MAX || m->branch.n > sizeof c->leg[0].branch)
 		return;
@@ -347,14 +377,17 @@ static void final_up(struct sim *s, struct ocall *c, const struct msg *m, uint64
 	if (c->final)
 		return;
 	const struct oleg *l = c->n_legs ? &c->leg[c->n_legs - 1] : NULL;
-	bool forced = c->cancelled || (l && l->final && !failing(l->final)) || (l && l->ringing);
+	if (l)
+		bound_wait(s, c, l);
+	bool forced = c->cancelled || (l && l->final && !failing(l->final)) || (l && l->ringing) || impatient(s, c);
 	if (m->status >= 300 && !forced && left(s, c) && !shaken(s, c))
 		breach(s, "INV-HUNT", "call %u ends with %u, trunks %x were not tried", m->call, m->status, left(s, c));
 	if (m->status == 408 && c->message)
 		breach(s, "INV-FINAL", "408 to a %s (RFC 4320)", "MESSAGE");
 	if (m->status == 408 && l && !l->first_response && !l->dead && !c->cancelled && !shaken(s, c) &&
-	        s->now - l->start / MS * MS < 64 * conf_of(s, c)->t1_ms * MS)
-		breach(s, "INV-SCHEDULE", "408 before the last candidate had its 64*T1");
+	        !impatient(s, c) && s->now - l->start / MS * MS < 64 * conf_of(s, c)->t1_ms * MS)
+		breach(s, "INV-SCHEDULE", "call %u gets 408 before the last candidate, t%u, had its 64*T1", m->call,
+		        l->trunk);
 	if (c->cancelled && !shaken(s, c) && m->status >= 300 && m->status != 487 && !(l && l->final == m->status) &&
 	        !(l && l->final == 503 && m->status == 500))
 		breach(s, "INV-FINAL", "a cancelled call ends with %u", m->status);

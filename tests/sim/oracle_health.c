@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* oracle_health.c - the health table, looked at after each of control's ticks, against what was seen on the wire. */
 #include "sim.h"
+#include <math.h>
 
 void oracle_health_reset(struct sim *s, unsigned trunk)
 {
@@ -23,9 +24,16 @@ void oracle_probe_out(struct sim *s, unsigned trunk, const struct msg *m)
 	if (gap + late_us(s) < k->min_ms * MS)
 		breach(s, "INV-BACKOFF", "t%u is DOWN and probed after %llu us, min is %u ms", trunk,
 		        (unsigned long long)gap, k->min_ms);
+	/* Full jitter: the wait is drawn from min to a ceiling that doubles up to max. Waits near min are nothing odd
+	 * each, but a row of them as likely as 1 in 2^27 is. */
+	uint64_t near_ms = k->timeout_ms + 60, ceiling_ms = (uint64_t)k->min_ms << (o->gaps < 16 ? o->gaps : 16);
+	ceiling_ms = ceiling_ms < k->max_ms ? ceiling_ms : k->max_ms;
 	o->gaps++;
-	o->short_gaps += gap <= (k->min_ms + k->timeout_ms + 60) * MS;
-	if (o->gaps >= 6 && o->short_gaps == o->gaps)
+	if (gap > (k->min_ms + near_ms) * MS)
+		o->odds = 0;
+	else if (ceiling_ms > k->min_ms + near_ms)
+		o->odds += log2((double)(ceiling_ms - k->min_ms) / (double)near_ms);
+	if (o->odds > 27)
 		breach(s, "INV-BACKOFF", "t%u is DOWN, the last %u waits are all near min: no backoff", trunk, o->gaps);
 }
 
@@ -99,7 +107,8 @@ static void look(struct sim *s, unsigned t, const struct conf_trunk *k)
 		o->ramp_free = false;
 		o->down_since = s->now;
 		o->serving_since = 0;
-		o->gaps = o->short_gaps = 0;
+		o->gaps = 0;
+		o->odds = 0;
 		if (s->now > o->spoke_at + late_us(s)) /* what was said just now may still be on its way to control */
 			o->good_row = o->alive_since = 0;
 	} else if (v.state != SB_DOWN && o->state == SB_DOWN) {

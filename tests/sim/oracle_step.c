@@ -184,8 +184,7 @@ void oracle_deadline(struct sim *s, uint32_t call)
 	for (unsigned t = 0; t < TRUNKS_MAX; t++)
 		if (k->trunk[t].present)
 			sum += formula_us(&k->trunk[t]);
-	if (c->n_legs > 1) /* who was the last while the others were DOWN had 64*T1, too */
-		sum += (c->n_legs - 1) * whole;
+	sum += c->n_legs * late_us(s);
 	due = c->arrived + sum;
 	if (c->last_prov)
 		due = c->last_prov + 181 * SEC + whole + sum;

@@ -165,11 +165,14 @@ struct oleg {
 };
 struct ocall {
 	uint64_t arrived, final_at, last_prov, final_hash;
+	uint64_t patience; /* a leg has had more than its formula: the others may have theirs until then; 0: not bounded
+	                    */
 	struct ep from, listener;
 	uint32_t boot;
 	uint16_t final;
 	uint8_t n_legs, conf;
 	uint8_t candidates; /* bit t: trunk t was usable when the INVITE came */
+	uint8_t untried;    /* of them, those not asked, be they DOWN meanwhile */
 	bool shed, disturbed, cancelled, message;
 	bool maybe; /* there was no buffer for any answer: it may have been taken or refused */
 	struct oleg leg[LEGS_MAX];
@@ -177,7 +180,8 @@ struct ocall {
 struct otrunk {
 	enum sb_health_state state;
 	uint64_t serving_since, down_since, hold_at, hold_until, last_probe, spoke_at;
-	uint32_t good_row, alive_since, short_gaps, gaps;
+	uint32_t good_row, alive_since, gaps;
+	double odds; /* log2 of how unlikely the waits between the last probes are */
 	bool was_down, ramp_free, probe_answered;
 	char probe_branch[64];
 };

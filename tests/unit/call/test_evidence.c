@@ -180,6 +180,55 @@ static void branch_in_the_uri_hides_not_ours(void **state)
 	world_free(w);
 }
 
+static void expect_pause(struct world *w, unsigned seconds)
+{
+	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, 0), seconds ? 1 : 0);
+	for (unsigned i = 0; i < w->n_told; i++)
+		if (w->told[i].op == SB_MAIL_EVIDENCE)
+			assert_int_equal(w->told[i].evidence.retry_after_s, seconds);
+}
+
+/* P13, R3261-16.7: Retry-After speaks of all calls to come: that the one it came to was cancelled matters not */
+static void retry_after_of_a_cancelled_call_is_told_once(void **state)
+{
+	(void)state;
+	static const char *const from[] = {T1, "203.0.113.66:9"};
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = world_new(2);
+		const struct world_sent *inv = world_call(w, 1);
+		const char *pause = world_answer(inv->text, 503, "Retry-After: 30\r\n");
+		world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
+		world_rx(w, from[i], pause);
+		world_rx(w, from[i], pause);
+		expect_pause(w, i == 0 ? 30 : 0);
+		world_end(w);
+	}
+}
+
+/* The same of a leg that was given up, and of a request that ended in silence before its trunk said why */
+static void retry_after_that_comes_late_is_told_once(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	const struct world_sent *inv = world_call(w, 1);
+	world_pass(w, 3001);
+	w->n_told = 0; /* its silence */
+	world_rx(w, T1, world_answer(inv->text, 503, "Retry-After: 30\r\n"));
+	expect_pause(w, 30);
+	world_end(w);
+
+	w = world_new(1);
+	world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
+	const struct world_sent *o = world_expect(w, "OPTIONS", T1);
+	const char *pause = world_answer(o->text, 503, "Retry-After: 30\r\n");
+	world_pass(w, 32001);
+	w->n_told = 0;
+	assert_int_equal(world_rx(w, T1, pause), SB_C_drop_late);
+	assert_int_equal(world_rx(w, T1, pause), SB_C_drop_late);
+	expect_pause(w, 30);
+	world_end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +242,8 @@ int main(void)
 	        cmocka_unit_test(refusal_of_a_cancelled_call_is_no_sign_of_life),
 	        cmocka_unit_test(strangers_response_is_no_evidence),
 	        cmocka_unit_test(silence_then_503_is_one_piece_of_evidence),
+	        cmocka_unit_test(retry_after_of_a_cancelled_call_is_told_once),
+	        cmocka_unit_test(retry_after_that_comes_late_is_told_once),
 	        cmocka_unit_test(icmp_on_cancel_ends_the_call),
 	        cmocka_unit_test(foreign_worker_drops_an_icmp_that_is_not_its),
 	        cmocka_unit_test(branch_in_the_uri_hides_not_ours),

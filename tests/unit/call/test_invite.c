@@ -86,6 +86,57 @@ static void default_formula_is_seven_sends_in_63_5_s(void **state)
 	world_end(w);
 }
 
+/* S2.2, S4.4: a trunk that comes back while the last candidate has its 64*T1 is tried, but the caller waits no longer
+ * than its candidates' formulas and one 64*T1: here 3 + 3 + 32 s */
+static void caller_waits_for_one_64_t1_only(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	uint64_t t0 = w->now_us / 1000;
+	world_call(w, 1);
+	world_health(w, 1, SB_DOWN, SB_ENABLED, 0);
+	world_health(w, 2, SB_DOWN, SB_ENABLED, 0);
+	world_pass(w, 20000);
+	world_health(w, 1, SB_UP, SB_ENABLED, SB_SHARE_FULL);
+	world_health(w, 2, SB_UP, SB_ENABLED, SB_SHARE_FULL);
+	world_pass(w, 11999);
+	w->seen = w->n_sent;
+	world_pass(w, 1);
+	assert_int_equal(world_expect(w, "INVITE", T2)->at_ms - t0, 32000);
+	world_pass(w, 2999);
+	w->seen = w->n_sent;
+	world_pass(w, 1);
+	assert_int_equal(world_expect(w, "INVITE", "192.0.2.3:5060")->at_ms - t0, 35000);
+	world_pass(w, 2999);
+	w->seen = w->n_sent;
+	world_pass(w, 1);
+	assert_int_equal(world_expect(w, "SIP/2.0 408", world_caller)->at_ms - t0, 38000);
+	world_end(w);
+}
+
+/* S2.1: a trunk that has responded has had its own bound, Timer C: whoever comes after it has all of its time */
+static void whoever_follows_a_trunk_that_rang_has_its_time(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	const struct world_sent *inv = world_call(w, 1);
+	world_health(w, 1, SB_DOWN, SB_ENABLED, 0);
+	world_pass(w, 31000);
+	world_rx(w, T1, world_answer(inv->text, 100, ""));
+	world_health(w, 1, SB_UP, SB_ENABLED, SB_SHARE_FULL);
+	world_pass(w, 60000);
+	w->seen = w->n_sent;
+	world_rx(w, T1, world_answer(inv->text, 503, ""));
+	world_expect(w, "ACK", T1);
+	world_expect(w, "INVITE", T2);
+	world_pass(w, 31999);
+	while (w->seen < w->n_sent)
+		world_expect(w, "INVITE", T2);
+	world_pass(w, 1);
+	world_expect(w, "SIP/2.0 408", world_caller);
+	world_end(w);
+}
+
 /* S2.2: the last candidate has 64*T1, then 408 goes up and is resent until its ACK (Timer G) */
 static void last_trunk_gets_64_t1_then_408(void **state)
 {
@@ -552,6 +603,8 @@ int main(void)
 	        cmocka_unit_test(silent_trunk_is_given_up_at_the_formula),
 	        cmocka_unit_test(default_formula_is_seven_sends_in_63_5_s),
 	        cmocka_unit_test(last_trunk_gets_64_t1_then_408),
+	        cmocka_unit_test(caller_waits_for_one_64_t1_only),
+	        cmocka_unit_test(whoever_follows_a_trunk_that_rang_has_its_time),
 	        cmocka_unit_test(a_503_is_acked_and_the_next_trunk_tried),
 	        cmocka_unit_test(a_lone_503_goes_up_as_500),
 	        cmocka_unit_test(a_busy_callee_ends_the_hunt),
