@@ -126,6 +126,10 @@ static int open_taps(struct sb_daemon *d)
 		uint8_t mac[SB_MAC_LEN];
 		if (sb_underlay_quiet(d->config->ports[i].device, &d->underlay[i], why))
 			return fail("the interface beneath a port cannot be kept quiet", why, EX_OSERR);
+		if (d->underlay[i].loses_tags)
+			sb_log(SB_LOG_WARN,
+			        "the interface beneath a port takes VLAN tags out: VLANs are not told apart", "port",
+			        d->config->ports[i].name, "interface", d->underlay[i].name, NULL);
 		sb_dataplane_port_mac(d->dp, i, mac);
 		if (sb_tap_open(&d->config->ports[i], mac, &d->tap[i], why))
 			return fail("a port's TAP twin cannot be made", why, EX_OSERR);
