@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Calls that go well: relaying, record-routing, addresses, fragments, ports, drivers, and dialogs that outlive the proxy."""
+"""Calls that go well: relaying, record-routing, addresses, fragments, ports, and dialogs that outlive the proxy."""
 import socket
-import struct
 
 from harness import sip
 from harness.case import test
 from harness.daemon import config, device, trunk
 from harness.endpoint import answering, Dialog
+from harness.frames import ethernet
 
 
 def sipp_call(t, v6=False):
@@ -92,18 +92,6 @@ def interface_beneath_a_port_keeps_quiet(t):
     assert t.network.dut.read("net/ipv4/conf/edge0/arp_ignore") == "8"
     assert t.daemon.stop() == 0
     assert t.network.dut.read("net/ipv4/conf/edge0/arp_ignore") == before
-
-
-def ethernet(destination, vlan, source_ip, target_ip, payload):
-    """A whole frame: Ethernet, a VLAN tag if not 0, IPv4, UDP without checksum."""
-    addresses = socket.inet_aton(source_ip) + socket.inet_aton(target_ip)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(payload), 1, 0, 64, 17, 0) + addresses
-    total = sum(struct.unpack("!10H", head))
-    total = (total & 0xffff) + (total >> 16)
-    head = head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + head[12:]
-    tag = struct.pack("!HH", 0x8100, vlan) if vlan else b""
-    return destination + bytes.fromhex("020000000077") + tag + b"\x08\x00" + head + struct.pack(
-        "!HHHH", 5060, 5060, 8 + len(payload), 0) + payload
 
 
 @test()

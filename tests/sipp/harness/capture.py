@@ -92,22 +92,27 @@ class Capture:
         self._changed = threading.Condition()
         self._parser = Parser()
         self._sockets = []
-        for port in ("dut-0", "dut-1"):
-            with network.switch.entered():
-                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-                tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-                tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-                tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-                tap.bind((port, ETH_P_ALL))
-            tap.setblocking(False)
-            self._sockets.append(tap)
         self._stop, self._stopped = os.pipe()
+        for port in ("dut-0", "dut-1"):
+            self.listen(network, port)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
+    def listen(self, network, port):
+        """One more port of the switch."""
+        with network.switch.entered():
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+            tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            tap.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+            tap.bind((port, ETH_P_ALL))
+        tap.setblocking(False)
+        with self._changed:
+            self._sockets.append(tap)
+
     def _read(self):
         while True:
-            ready, _, _ = select.select([*self._sockets, self._stop], [], [])
+            ready, _, _ = select.select([*self._sockets, self._stop], [], [], 0.5)  # there may be more sockets by then
             if self._stop in ready:
                 return
             with self._changed:
