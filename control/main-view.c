@@ -66,15 +66,16 @@ static int trunk(void *ctx, uint16_t slot, struct sb_manage_trunk *out)
 static int admin(void *ctx, uint16_t slot, enum sb_admin to, char why[SB_MANAGE_WHY_MAX])
 {
 	struct sb_daemon *d = ctx;
-	int err = sb_engine_admin(d->engine, slot, to, sb_daemon_now_ms());
-	if (err) {
-		snprintf(why, SB_MANAGE_WHY_MAX, "%s", sb_err_text(err));
-		return err;
-	}
-	err = sb_opstate_set(d->opstate, sb_slots_name(d->slots, slot), to);
-	if (err)
+	/* Remembered first: what cannot be remembered would be undone by the next reload, so it is not switched. */
+	int err = sb_opstate_set(d->opstate, sb_slots_name(d->slots, slot), to);
+	if (err == SB_E_IO)
 		snprintf(why, SB_MANAGE_WHY_MAX, "switched, but not written down: %s", strerror(errno));
-	return err;
+	else if (err)
+		snprintf(why, SB_MANAGE_WHY_MAX, "%s", sb_err_text(err));
+	if (err && err != SB_E_IO)
+		return err;
+	int engine = sb_engine_admin(d->engine, slot, to, sb_daemon_now_ms());
+	return engine ? engine : err;
 }
 
 static int reload(void *ctx, struct sb_manage_lines *lines)

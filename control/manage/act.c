@@ -31,9 +31,11 @@ static json_t *switch_trunk(struct sb_call *c, const struct sb_snap_trunk *t, co
 	if (err && err != SB_E_IO)
 		return sb_call_fail(c, SB_RPC_REFUSED, "%s", *why ? why : sb_err_text(err));
 	row = sb_show_trunk_row(c, t);
-	json_object_set_new(row, "kept", json_boolean(!err));
+	sb_json_set(&row, "kept", json_boolean(!err));
 	if (err)
-		json_object_set_new(row, "warning", sb_json_text(*why ? why : sb_err_text(err)));
+		sb_json_set(&row, "warning", sb_json_text(*why ? why : sb_err_text(err)));
+	if (!row)
+		return sb_call_fail(c, SB_RPC_INTERNAL, "switched, but out of memory to tell more");
 	return row;
 }
 
@@ -56,7 +58,7 @@ static json_t *lines_json(const struct sb_manage_lines *l)
 {
 	json_t *lines = json_array();
 	for (uint32_t i = 0; i < l->n; i++)
-		json_array_append_new(lines, sb_json_text(l->line[i]));
+		sb_json_add(&lines, sb_json_text(l->line[i]));
 	return lines;
 }
 
@@ -74,10 +76,13 @@ json_t *sb_act_reload(struct sb_call *c)
 	sb_manage_reloaded(c->m, err, l.n ? l.line[0] : "");
 	if (err) {
 		c->data = json_pack("{s:o, s:i}", "lines", lines_json(&l), "omitted", (int)l.dropped);
-		sb_call_fail(c, SB_RPC_REFUSED, "%s: the running configuration stays", sb_err_text(err));
+		sb_call_fail(c, SB_RPC_REFUSED, "%s: the running configuration stays%s", sb_err_text(err),
+		        c->data ? "" : "; out of memory to tell why");
 	} else {
 		result = json_pack("{s:b, s:I, s:o, s:i}", "ok", 1, "generation", (json_int_t)now, "notes",
 		        lines_json(&l), "omitted", (int)l.dropped);
+		if (!result)
+			sb_call_fail(c, SB_RPC_INTERNAL, "reloaded, but out of memory to tell more");
 	}
 	for (uint32_t i = 0; i < l.n; i++)
 		free(l.line[i]);

@@ -111,9 +111,9 @@ static json_t *workers_counters(const struct sb_manage *m)
 	for (uint32_t w = 0; w < m->view.n_workers; w++) {
 		json_t *one = json_object();
 		for (unsigned i = 0; i < SB_COUNTERS; i++)
-			json_object_set_new(one, sb_counter_rows()[i].name,
+			sb_json_set(&one, sb_counter_rows()[i].name,
 			        json_integer((json_int_t)counter(m, w, (enum sb_counter)i)));
-		json_array_append_new(workers, one);
+		sb_json_add(&workers, one);
 	}
 	return workers;
 }
@@ -124,19 +124,15 @@ json_t *sb_figures_stats(struct sb_call *c)
 	json_t *totals = json_object(), *result;
 	uint64_t total[SB_COUNTERS];
 	struct sb_page p;
-	int err = 0;
 	read_totals(c->m, total);
 	for (unsigned i = 0; i < SB_COUNTERS; i++)
-		err |= json_object_set_new(totals, sb_counter_rows()[i].name, json_integer((json_int_t)total[i]));
+		sb_json_set(&totals, sb_counter_rows()[i].name, json_integer((json_int_t)total[i]));
 	result = json_pack(
 	        "{s:o, s:o, s:o}", "counters", totals, "identity", identity(total), "workers", workers_counters(c->m));
 	for (sb_page_begin(&p, c, s->n_trunks); p.at < p.end; p.at++)
-		err |= json_array_append_new(p.rows, trunk_figures(c->m, &s->trunks[p.at]));
-	err |= sb_page_end(&p, result, "trunks");
-	if (!err)
-		return result;
-	json_decref(result);
-	return NULL;
+		sb_json_add(&p.rows, trunk_figures(c->m, &s->trunks[p.at]));
+	sb_page_end(&p, &result, "trunks");
+	return result;
 }
 
 static json_int_t jemalloc_figure(const char *name)
@@ -167,7 +163,7 @@ static json_t *osip_arenas(const struct sb_manage *m)
 	json_t *arenas = json_array();
 	for (uint32_t w = 0; w < m->view.n_workers; w++) {
 		struct sb_core_usage *u = usage_of(m, w);
-		json_array_append_new(arenas,
+		sb_json_add(&arenas,
 		        json_pack("{s:i, s:I, s:I}", "worker", (int)w, "peak", (json_int_t)(u ? READ(u, osip_peak) : 0),
 		                "max", (json_int_t)(u ? READ(u, osip_size) : 0)));
 	}
@@ -181,10 +177,10 @@ static json_t *packet_pools(const struct sb_manage *m)
 	json_t *pools = json_array();
 	for (uint32_t i = 0; i < n && i < SB_MANAGE_POOLS_MAX; i++) {
 		json_int_t each = pool[i].buffer_bytes;
-		json_array_append_new(
-		        pools, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "name", sb_json_text(pool[i].name), "in_use",
-		                       (json_int_t)pool[i].in_use, "max", (json_int_t)pool[i].size, "buffer_bytes",
-		                       each, "bytes", each * pool[i].in_use, "bytes_max", each * pool[i].size));
+		sb_json_add(&pools,
+		        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "name", sb_json_text(pool[i].name), "in_use",
+		                (json_int_t)pool[i].in_use, "max", (json_int_t)pool[i].size, "buffer_bytes", each,
+		                "bytes", each * pool[i].in_use, "bytes_max", each * pool[i].size));
 	}
 	return pools;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* opstate.c - see opstate.h. {"version": 1, "trunks": {"lon-a": "drain"}}. */
 #include "control/manage/opstate.h"
+#include "control/json_text.h"
 #include "control/log.h"
 #include <switchback/snapshot.h>
 #include <errno.h>
@@ -38,14 +39,17 @@ static bool is_name(const char *name)
 	return n > 0 && n < SB_NAME_MAX;
 }
 
-/* NULL and why. A file of one wrong entry is wrong as a whole: nobody can say what else is missing. */
+/* NULL and why; "": out of memory. A file of one wrong entry is wrong as a whole: nobody can say what else is missing.
+ */
 static json_t *parse(const char *text, size_t len, char why[WHY_MAX])
 {
 	json_error_t error;
+	errno = 0;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error), *trunks, *state;
 	const char *name;
 	if (!root) {
-		snprintf(why, WHY_MAX, "line %d: %s", error.line, error.text);
+		if (errno != ENOMEM) /* else nothing is wrong with it, whatever jansson says */
+			snprintf(why, WHY_MAX, "line %d: %s", error.line, error.text);
 		return NULL;
 	}
 	trunks = json_object_get(root, "trunks");
@@ -106,9 +110,11 @@ static int load(struct sb_opstate *o)
 	char *text = slurp(o->file, &len);
 	if (text) {
 		o->trunks = parse(text, len, why);
+		free(text);
+		if (!o->trunks && !why[0])
+			return SB_E_NOMEM;
 		if (!o->trunks)
 			put_aside(o, why);
-		free(text);
 	} else if (errno == ENOMEM) {
 		return SB_E_NOMEM;
 	} else if (errno != ENOENT) {
@@ -183,13 +189,14 @@ static int save(const struct sb_opstate *o)
 		return SB_E_IO;
 	}
 	json_t *root = json_pack("{s:i, s:O}", "version", FORMAT_VERSION, "trunks", o->trunks);
-	char *text = json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS);
-	int err = SB_E_NOMEM;
+	char *text = sb_json_dump(root, JSON_INDENT(1) | JSON_SORT_KEYS);
 	json_decref(root);
-	if (!text)
-		return err;
+	if (!text) {
+		errno = ENOMEM;
+		return SB_E_IO;
+	}
 	snprintf(aside, sizeof aside, "%s.new", o->file);
-	err = write_synced(aside, text);
+	int err = write_synced(aside, text);
 	free(text);
 	if (!err && rename(aside, o->file))
 		err = SB_E_IO;

@@ -19,5 +19,5 @@ void sb_opstate_free(struct sb_opstate *o);
 enum sb_admin sb_opstate_get(const struct sb_opstate *o, const char *trunk); /* SB_ENABLED unless switched */
 
 /* Remembers, and writes the file anew (written aside, synced, renamed: a crash leaves the old or the new one). 0;
- * SB_E_IO with errno: remembered, but a restart will forget it; SB_E_INVAL: no name of a trunk; SB_E_NOMEM. */
+ * SB_E_IO with errno: remembered, but a restart will forget it; SB_E_INVAL: no name of a trunk; SB_E_NOMEM: neither. */
 int sb_opstate_set(struct sb_opstate *o, const char *trunk, enum sb_admin admin);

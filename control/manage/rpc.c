@@ -3,7 +3,9 @@
  */
 #include "control/manage/rpc.h"
 #include "control/log.h"
+#include "control/json_text.h"
 #include "control/utf8.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +83,22 @@ json_t *sb_json_text(const char *text)
 	return made;
 }
 
+void sb_json_add(json_t **list, json_t *v)
+{
+	if (json_array_append_new(*list, v) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
+void sb_json_set(json_t **object, const char *key, json_t *v)
+{
+	if (json_object_set_new(*object, key, v) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
 void sb_page_begin(struct sb_page *p, const struct sb_call *c, uint64_t total)
 {
 	uint64_t limit = sb_call_number(c, "limit", SB_MANAGE_PAGE_MAX);
@@ -94,13 +112,12 @@ void sb_page_begin(struct sb_page *p, const struct sb_call *c, uint64_t total)
 	p->rows = json_array();
 }
 
-int sb_page_end(struct sb_page *p, json_t *result, const char *key)
+void sb_page_end(struct sb_page *p, json_t **result, const char *key)
 {
-	int err = json_object_set_new(result, key, p->rows);
-	err |= json_object_set_new(result, "total", json_integer((json_int_t)p->total));
+	sb_json_set(result, key, p->rows);
+	sb_json_set(result, "total", json_integer((json_int_t)p->total));
 	if (p->at < p->total)
-		err |= json_object_set_new(result, "next", json_integer((json_int_t)p->at));
-	return err;
+		sb_json_set(result, "next", json_integer((json_int_t)p->at));
 }
 
 static bool param_ok(const struct param *p, const json_t *v)
@@ -188,19 +205,16 @@ static char *answer_text(struct sb_call *c, const json_t *id, json_t *result)
 {
 	json_t *whole = json_pack("{s:s}", "jsonrpc", "2.0"), *error;
 	char *text;
-	if (id)
-		json_object_set(whole, "id", (json_t *)(uintptr_t)id); /* shares it: only the reference count changes */
-	else
-		json_object_set_new(whole, "id", json_null());
+	sb_json_set(&whole, "id", id ? json_incref((json_t *)(uintptr_t)id) : json_null()); /* shared */
 	if (result) {
-		json_object_set_new(whole, "result", result);
+		sb_json_set(&whole, "result", result);
 	} else {
 		error = json_pack("{s:i, s:o}", "code", c->code, "message", sb_json_text(c->message));
 		if (c->data)
-			json_object_set(error, "data", c->data);
-		json_object_set_new(whole, "error", error);
+			sb_json_set(&error, "data", json_incref(c->data));
+		sb_json_set(&whole, "error", error);
 	}
-	text = json_dumps(whole, JSON_COMPACT);
+	text = sb_json_dump(whole, JSON_COMPACT);
 	json_decref(whole);
 	return text;
 }
@@ -260,9 +274,12 @@ void sb_rpc_serve(struct sb_manage *m, struct sb_client *client, const char *lin
 	const char *wrong;
 	if (is_blank(line, len))
 		return;
+	errno = 0;
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!request) {
-		sb_call_fail(&c, SB_RPC_PARSE, "no JSON: %s", error.text);
+		bool nomem = errno == ENOMEM; /* jansson says then whatever it was about to read next */
+		sb_call_fail(&c, nomem ? SB_RPC_INTERNAL : SB_RPC_PARSE, nomem ? "out of memory" : "no JSON: %s",
+		        error.text);
 		send_answer(&c, NULL, NULL);
 		return;
 	}

@@ -40,8 +40,13 @@ struct sb_page {
 };
 
 void sb_page_begin(struct sb_page *p, const struct sb_call *c, uint64_t total);
-/* Puts rows under key, "total", and "next" if there is more after p->at. Frees what it does not keep. 0 or -1. */
-int sb_page_end(struct sb_page *p, json_t *result, const char *key);
+/* Puts rows under key, "total", and "next" if there is more after p->at, as sb_json_set() does. */
+void sb_page_end(struct sb_page *p, json_t **result, const char *key);
+
+/* Puts v, which they take over, into a list or an object. If v or the list is NULL, or memory is out, the whole is
+ * given up and NULL: so is all that is made of it in the end, and nothing is ever told by halves. */
+void sb_json_add(json_t **list, json_t *v);
+void sb_json_set(json_t **object, const char *key, json_t *v);
 
 /* A JSON string of any bytes: what is no UTF-8 becomes '?'. */
 json_t *sb_json_text(const char *text);

@@ -32,10 +32,9 @@ static json_t *trunks_by_state(const struct sb_call *c)
 			admin[v.admin]++;
 	}
 	for (int i = 0; i < SB_HEALTH_STATES; i++)
-		json_object_set_new(
-		        states, sb_health_name((enum sb_health_state)i), json_integer((json_int_t)state[i]));
+		sb_json_set(&states, sb_health_name((enum sb_health_state)i), json_integer((json_int_t)state[i]));
 	for (int i = 0; i <= SB_DISABLED; i++)
-		json_object_set_new(admins, sb_admin_name((enum sb_admin)i), json_integer((json_int_t)admin[i]));
+		sb_json_set(&admins, sb_admin_name((enum sb_admin)i), json_integer((json_int_t)admin[i]));
 	return json_pack("{s:i, s:o, s:o}", "total", (int)s->n_trunks, "states", states, "admin", admins);
 }
 
@@ -112,14 +111,10 @@ json_t *sb_show_trunks(struct sb_call *c)
 	const struct sb_snapshot *s = snapshot(c);
 	json_t *result = json_object();
 	struct sb_page p;
-	int err = 0;
 	for (sb_page_begin(&p, c, s->n_trunks); p.at < p.end; p.at++)
-		err |= json_array_append_new(p.rows, sb_show_trunk_row(c, &s->trunks[p.at]));
-	err |= sb_page_end(&p, result, "trunks");
-	if (!err)
-		return result;
-	json_decref(result);
-	return NULL;
+		sb_json_add(&p.rows, sb_show_trunk_row(c, &s->trunks[p.at]));
+	sb_page_end(&p, &result, "trunks");
+	return result;
 }
 
 static json_t *group_json(const struct sb_snapshot *s, const struct sb_snap_group *g)
@@ -127,9 +122,8 @@ static json_t *group_json(const struct sb_snapshot *s, const struct sb_snap_grou
 	json_t *members = json_array();
 	for (uint32_t i = 0; i < g->n_members; i++) {
 		const struct sb_snap_member *m = &s->members[g->member + i];
-		json_array_append_new(
-		        members, json_pack("{s:o, s:i, s:i}", "trunk", sb_json_text(s->trunks[m->trunk].name),
-		                         "priority", (int)m->priority, "weight", (int)m->weight));
+		sb_json_add(&members, json_pack("{s:o, s:i, s:i}", "trunk", sb_json_text(s->trunks[m->trunk].name),
+		                              "priority", (int)m->priority, "weight", (int)m->weight));
 	}
 	return json_pack("{s:o, s:I, s:o}", "name", sb_json_text(g->name), "fallback_interval_ms",
 	        (json_int_t)g->fallback_interval_ms, "members", members);
@@ -154,7 +148,7 @@ static json_t *route_json(const struct sb_snapshot *s, const struct sb_snap_rout
 	for (uint32_t i = 0; i < r->n_groups; i++) {
 		const struct sb_snap_group *g = &s->groups[s->route_groups[r->group + i]];
 		*members += g->n_members;
-		json_array_append_new(groups, group_json(s, g));
+		sb_json_add(&groups, group_json(s, g));
 	}
 	return json_pack("{s:s, s:o, s:o}", "kind", kind[r->kind], "key", sb_json_text(key), "groups", groups);
 }
@@ -165,14 +159,10 @@ json_t *sb_show_routes(struct sb_call *c)
 	json_t *result = json_object();
 	struct sb_page p;
 	uint32_t members = 0;
-	int err = 0;
 	for (sb_page_begin(&p, c, s->n_routes); p.at < p.end && members < ROUTE_PAGE_MEMBERS; p.at++)
-		err |= json_array_append_new(p.rows, route_json(s, &s->routes[p.at], &members));
-	err |= sb_page_end(&p, result, "routes");
-	if (!err)
-		return result;
-	json_decref(result);
-	return NULL;
+		sb_json_add(&p.rows, route_json(s, &s->routes[p.at], &members));
+	sb_page_end(&p, &result, "routes");
+	return result;
 }
 
 static json_t *explain_row(struct sb_explain_row *r)
@@ -200,16 +190,10 @@ static bool is_token(const char *text, size_t max)
 static json_t *explained(const char *number, struct sb_explain *x)
 {
 	json_t *candidates = json_array(), *passed_over = json_array();
-	int err = 0;
 	for (uint32_t i = 0; i < x->n && i < SB_EXPLAIN_ROWS_MAX; i++)
-		err |= json_array_append_new(x->row[i].skipped ? passed_over : candidates, explain_row(&x->row[i]));
-	json_t *result = json_pack("{s:o, s:b, s:o, s:o, s:o}", "number", sb_json_text(number), "found", x->found,
-	        "route", x->found ? sb_json_text(x->route) : json_null(), "candidates", candidates, "passed_over",
-	        passed_over);
-	if (!err)
-		return result;
-	json_decref(result);
-	return NULL;
+		sb_json_add(x->row[i].skipped ? &passed_over : &candidates, explain_row(&x->row[i]));
+	return json_pack("{s:o, s:b, s:o, s:o, s:o}", "number", sb_json_text(number), "found", x->found, "route",
+	        x->found ? sb_json_text(x->route) : json_null(), "candidates", candidates, "passed_over", passed_over);
 }
 
 json_t *sb_show_explain(struct sb_call *c)

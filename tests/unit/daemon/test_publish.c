@@ -2,6 +2,7 @@
 /* Reloads and changed fibs under workers: what is refused leaves everything as it was, what is replaced is freed when
  * nobody uses it, and neither starves the other (S4.3, P7). */
 #include "bench.h"
+#include "control/manage/server.h"
 #include "dataplane/call/txn.h"
 #include "tests/unit/nomem.h"
 #include <unistd.h>
@@ -222,6 +223,47 @@ static enum sb_admin admin_seen(const struct bench *b, uint16_t slot)
 	return sb_health_read(b->d.health, slot).admin;
 }
 
+static void end_control(struct bench *b)
+{
+	char path[128];
+	sb_manage_free(b->d.manage);
+	snprintf(path, sizeof path, "%s/%s", b->dir, SB_OPSTATE_FILE);
+	unlink(path);
+}
+
+static void begin_control(struct bench *b)
+{
+	char why[256] = "", *path = b->d.config->control.socket, in_file[sizeof b->d.config->control.socket];
+	strcpy(in_file, path); /* a reload finds nothing changed */
+	snprintf(path, sizeof in_file, "%s/control.sock", b->dir);
+	assert_int_equal(sb_daemon_manage(&b->d, why), 0);
+	strcpy(path, in_file);
+}
+
+/* P9: it holds, or it does not and the operator is told so; a later reload never undoes what was said to hold. */
+static void operators_switch_without_memory_holds_or_does_not(void **state)
+{
+	struct bench *b = *state;
+	struct sb_daemon *d = &b->d;
+	uint16_t slot = d->snapshot->trunks[1].slot;
+	char why[SB_MANAGE_WHY_MAX];
+	begin_control(b);
+	const struct sb_manage_view *view = &d->manage->view;
+	for (unsigned n = 1, met = true; met; n++) {
+		assert_int_equal(view->admin(d, slot, SB_ENABLED, why), 0);
+		nomem_arm(n, 0);
+		int err = view->admin(d, slot, SB_DISABLED, why);
+		met = nomem_disarm();
+		enum sb_admin want = err == 0 || err == SB_E_IO ? SB_DISABLED : SB_ENABLED;
+		assert_true(met || err == 0);
+		assert_int_equal(admin_seen(b, slot), want);
+		assert_int_equal(bench_reload(b), 0);
+		settle(b);
+		assert_int_equal(admin_seen(b, slot), want);
+	}
+	end_control(b);
+}
+
 /* P9: what the operator switched off stays off when its trunk comes back, before any worker can send it a call. */
 static void operators_switch_outlives_its_trunks_absence(void **state)
 {
@@ -247,6 +289,7 @@ int main(void)
 	        TEST(old_snapshots_go_when_the_last_call_ends),
 	        TEST(fib_without_memory_is_made_later),
 	        TEST(log_level_changes_with_a_reload),
+	        TEST(operators_switch_without_memory_holds_or_does_not),
 	        TEST(operators_switch_outlives_its_trunks_absence),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "control/manage/opstate.h"
+#include "tests/unit/nomem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -132,6 +133,64 @@ static void name_that_no_trunk_can_have_is_refused(void **state)
 	sb_opstate_free(o);
 }
 
+/* One switch with the n-th allocation failing, and `more` after it. True: one failed. */
+static bool set_failing(struct sb_opstate *o, enum sb_admin from, enum sb_admin to, unsigned n, unsigned more)
+{
+	assert_int_equal(sb_opstate_set(o, "lon-a", from), 0);
+	nomem_arm(n, more);
+	int err = sb_opstate_set(o, "lon-a", to);
+	bool met = nomem_disarm();
+	if (err == SB_E_IO)
+		assert_int_equal(errno, ENOMEM);
+	assert_true(met ? err == 0 || err == SB_E_IO || err == SB_E_NOMEM : err == 0);
+	assert_int_equal(sb_opstate_get(o, "lon-a"), err == SB_E_NOMEM ? from : to);
+	struct sb_opstate *after = sb_opstate_open(dir); /* a restart */
+	assert_int_equal(sb_opstate_get(after, "lon-a"), err ? from : to);
+	sb_opstate_free(after);
+	return met;
+}
+
+static void switch_without_memory_holds_or_does_not_and_says_so(void **state)
+{
+	static const enum sb_admin change[][2] = {
+	        {SB_ENABLED, SB_DRAIN}, {SB_DRAIN, SB_DISABLED}, {SB_DISABLED, SB_ENABLED}};
+	struct sb_opstate *o = sb_opstate_open(dir);
+	assert_int_equal(sb_opstate_set(o, "man-a", SB_DISABLED), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned n = 1;
+		while (set_failing(o, change[i / 2][0], change[i / 2][1], n, i % 2 ? UINT32_MAX : 0))
+			n++;
+		assert_true(n > 5);
+	}
+	assert_int_equal(sb_opstate_get(o, "man-a"), SB_DISABLED);
+	sb_opstate_free(o);
+}
+
+/* A file that is whole is not put aside because memory was short for a moment. */
+static void open_without_memory_leaves_the_file(void **state)
+{
+	struct sb_opstate *o = sb_opstate_open(dir);
+	bool met = true;
+	unsigned n = 0;
+	assert_int_equal(sb_opstate_set(o, "lon-a", SB_DRAIN), 0);
+	assert_int_equal(sb_opstate_set(o, "lon-b", SB_DISABLED), 0);
+	sb_opstate_free(o);
+	for (; met; n++) {
+		uint64_t blocks = nomem_blocks();
+		nomem_arm(n + 1, 0);
+		o = sb_opstate_open(dir);
+		met = nomem_disarm();
+		assert_true(met || o);
+		if (o)
+			assert_int_equal(sb_opstate_get(o, "lon-b"), SB_DISABLED);
+		sb_opstate_free(o);
+		assert_int_equal(nomem_blocks(), blocks);
+		assert_int_equal(access(file, F_OK), 0);
+		assert_int_equal(access(bad, F_OK), -1);
+	}
+	assert_true(n > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +201,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                switch_that_cannot_be_written_down_still_holds_and_says_so, enter, leave),
 	        cmocka_unit_test_setup_teardown(failed_save_leaves_the_old_file, enter, leave),
+	        cmocka_unit_test_setup_teardown(switch_without_memory_holds_or_does_not_and_says_so, enter, leave),
+	        cmocka_unit_test_setup_teardown(open_without_memory_leaves_the_file, enter, leave),
 	        cmocka_unit_test_setup_teardown(name_that_no_trunk_can_have_is_refused, enter, leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
