@@ -124,6 +124,8 @@ static bool better(const struct sb_txn *t, unsigned status)
 
 int sb_hunt_compose(const struct sb_sip *response, struct sb_pkt *pkt)
 {
+	if (!response->via.next)
+		return 0;
 	unsigned as = response->status == 503 ? 500 : 0; /* it speaks of that trunk, not of us */
 	return sb_compose_response(response, as, as ? sb_reason(as) : NULL, pkt->text, pkt->cap);
 }
@@ -135,7 +137,11 @@ bool sb_hunt_kept_is_better(const struct sb_txn *t, unsigned status)
 
 void sb_hunt_best(struct sb_core *c, struct sb_txn *t, unsigned status, const struct sb_pkt *pkt, int n)
 {
-	if (!better(t, status) || n <= 0)
+	if (n <= 0) {
+		sb_hunt_virtual(c, t, status);
+		return;
+	}
+	if (!better(t, status))
 		return;
 	sb_store_drop(&c->store, &t->best);
 	t->best = sb_store_put(&c->store, pkt->text, (uint32_t)n);

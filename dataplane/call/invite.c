@@ -290,8 +290,7 @@ static struct sb_end refused(
 		sb_tell_refusal(c, t, l->trunk, &pkt->peer, sip, current && !t->cancelled);
 	if (!current)
 		return sb_ended(SB_C_end_consumed);
-	/* A final that has lost the Vias above ours still ends the leg; what goes up is then our own. */
-	int n = sip->via.next ? sb_hunt_compose(sip, up) : 0;
+	int n = sb_hunt_compose(sip, up);
 	bool rang = (l->flags & SB_LEG_RINGING) && !trunk->failover_after_ringing; /* P19 */
 	if (!failing || rang || t->cancelled || sip->status >= 600) {
 		finish_with(c, t, sip->status, up, n);

@@ -93,12 +93,14 @@ static struct sb_end bye_response(struct sb_core *c, struct sb_txn *t, const str
  */
 static struct sb_end answer(struct sb_core *c, struct sb_txn *t, unsigned status, struct sb_pkt *pkt, int n)
 {
+	sb_store_drop(&c->store, &t->best);
 	if (status == 408 || n <= 0) {
 		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
+		if (status != 408)
+			return sb_ended(send_own(c, t, status) ? SB_C_end_forwarded : SB_C_drop_no_route);
 		complete(c, t, 0);
-		return sb_ended(status == 408 ? SB_C_end_consumed : SB_C_drop_too_large);
+		return sb_ended(SB_C_end_consumed);
 	}
-	sb_store_drop(&c->store, &t->best);
 	t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
 	bool sent = sb_out_send(c, pkt, n, &t->up, up_listener(t));
 	complete(c, t, status);

@@ -218,9 +218,11 @@ void sb_leg_alive(struct sb_core *c, struct sb_txn *t, unsigned leg);
 bool sb_hunt_next(struct sb_core *c, struct sb_txn *t, enum sb_evidence why, const struct sb_sip *sip);
 /* Is a usable candidate left behind the current one? */
 bool sb_hunt_more(struct sb_core *c, const struct sb_txn *t);
-/* A final as it goes up, composed into pkt: its length, or SB_E_NOSPACE. A 503 goes up as 500 (P12). */
+/* A final as it goes up, composed into pkt: its length. A 503 goes up as 500 (P12). 0: it has lost the Vias above ours,
+ * so what goes up can only be of our own making. */
 int sb_hunt_compose(const struct sb_sip *response, struct sb_pkt *pkt);
-/* Keeps the n bytes in pkt, a final with that status, if it is better than what is kept (16.7 step 6). */
+/* Keeps the n bytes in pkt, a final with that status, if it is better than what is kept (16.7 step 6). n 0: its status
+ * alone. */
 void sb_hunt_best(struct sb_core *c, struct sb_txn *t, unsigned status, const struct sb_pkt *pkt, int n);
 /* Is the final that is kept better than one with this status? */
 bool sb_hunt_kept_is_better(const struct sb_txn *t, unsigned status);

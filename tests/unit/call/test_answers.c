@@ -86,19 +86,53 @@ static void repeated_100_does_not_restart_timer_c(void **state)
 	world_free(w);
 }
 
+/* An answer that has lost the Via below ours. */
+static const char *lost(const struct world_sent *request, unsigned status)
+{
+	static char msg[4096];
+	snprintf(msg, sizeof msg, "%s", world_answer(request->text, status, ""));
+	char *v = strstr(strstr(msg, "Via:") + 4, "Via:"), *e = strstr(v, "\r\n") + 2;
+	memmove(v, e, strlen(e) + 1);
+	return msg;
+}
+
 /* R3261-16.7 step 3: there is nowhere to send it */
 static void response_without_a_via_above_is_dropped(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
 	const struct world_sent *inv = world_call(w, 1);
-	char msg[4096];
-	snprintf(msg, sizeof msg, "%s", world_answer(inv->text, 180, ""));
-	char *v = strstr(strstr(msg, "Via:") + 4, "Via:"), *e = strstr(v, "\r\n") + 2;
-	memmove(v, e, strlen(e) + 1);
-	enum sb_counter c = world_rx(w, T1, msg);
-	assert_int_not_equal(c, SB_C_end_forwarded);
-	world_free(w);
+	assert_int_equal(world_rx(w, T1, lost(inv, 180)), SB_C_drop_bad_response);
+	assert_int_equal(world_rx(w, T1, lost(inv, 200)), SB_C_drop_bad_response);
+	world_quiet(w);
+	world_end(w);
+}
+
+/* R3261-16.7: it ends the leg all the same, and the caller is told by an answer of our own, with its status */
+static void refusal_without_a_via_above_becomes_our_own(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *method;
+		unsigned status;
+		const char *up;
+	} rows[] = {{"INVITE", 486, "SIP/2.0 486"}, {"INVITE", 504, "SIP/2.0 504"}, {"INVITE", 503, "SIP/2.0 500"},
+	        {"MESSAGE", 404, "SIP/2.0 404"}, {"MESSAGE", 504, "SIP/2.0 504"}, {"MESSAGE", 503, "SIP/2.0 500"}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_new(1);
+		const char *request = world_request(rows[i].method, 1, "", "");
+		world_rx(w, world_caller, request);
+		if (rows[i].method[0] == 'I')
+			world_expect(w, "SIP/2.0 100", world_caller);
+		world_rx(w, T1, lost(world_expect(w, rows[i].method, T1), rows[i].status));
+		if (rows[i].method[0] == 'I')
+			world_expect(w, "ACK", T1);
+		const struct world_sent *s = world_expect(w, rows[i].up, world_caller);
+		assert_int_equal(world_count_header(s->text, "Via"), 1);
+		assert_non_null(strstr(s->text, "branch=z9hG4bKc1"));
+		world_quiet(w);
+		world_end(w);
+	}
 }
 
 /* R3261-16.7 step 6 */
@@ -209,6 +243,7 @@ int main(void)
 	        cmocka_unit_test(leg_given_up_for_icmp_that_rings_is_cancelled),
 	        cmocka_unit_test(repeated_100_does_not_restart_timer_c),
 	        cmocka_unit_test(response_without_a_via_above_is_dropped),
+	        cmocka_unit_test(refusal_without_a_via_above_becomes_our_own),
 	        cmocka_unit_test(best_final_of_the_whole_hunt_goes_up),
 	        cmocka_unit_test(answer_to_no_cancel_stops_nothing),
 	        cmocka_unit_test(repeated_unwanted_2xx_keeps_nothing_alive),
