@@ -31,24 +31,25 @@ static const struct sb_snap_listener *listener_of_uri(
 	return sb_listener_at(s, &a);
 }
 
-/* Signed for this dialog: by the tag of whoever began it, which is in From or in To depending on who sends now. */
-static bool is_signed(
+enum initiator { UNSIGNED, IN_FROM, IN_TO };
+
+/* Signed for this dialog: by the tag of whoever began it, which is in From or in To depending on who sends now. An RFC
+ * 2543 client has none (12.1.1): that is signed, too. */
+static enum initiator signed_for(
         struct sb_core *c, const struct sb_sip *sip, const struct sb_route *r, const struct sb_snap_listener *l)
 {
 	struct sb_span token = sb_uri_param(sip->text, r->parsed.params, "sb");
 	const struct sb_span tags[] = {sip->from_tag, sip->to_tag};
 	char want[SB_RR_TOKEN_LEN];
 	if (token.len != SB_RR_TOKEN_LEN)
-		return false;
+		return UNSIGNED;
 	for (unsigned i = 0; i < 2; i++) {
-		if (!tags[i].len)
-			continue;
 		sb_rr_token(&c->cfg.keys, sb_at(sip, sip->call_id), sip->call_id.len, sb_at(sip, tags[i]), tags[i].len,
 		        l->hostport, l->hostport_len, want);
 		if (memcmp(want, sb_at(sip, token), SB_RR_TOKEN_LEN) == 0)
-			return true;
+			return i ? IN_TO : IN_FROM;
 	}
-	return false;
+	return UNSIGNED;
 }
 
 void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_own_route *own)
@@ -65,9 +66,10 @@ void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_
 		const struct sb_snap_listener *l = listener_of_uri(c->snap, sip->text, &route.parsed);
 		if (!l)
 			return;
-		bool ok = is_signed(c, sip, &route, l);
-		if (own->n == 0 || !ok)
-			own->owner = ok ? SB_ROUTE_SIGNED : SB_ROUTE_UNSIGNED;
+		enum initiator who = signed_for(c, sip, &route, l);
+		if (own->n == 0 || who == UNSIGNED)
+			own->owner = who == UNSIGNED ? SB_ROUTE_UNSIGNED : SB_ROUTE_SIGNED;
+		own->to_initiator |= who == IN_TO;
 		own->n++;
 		own->leave = l;
 		own->rest = walk;
@@ -117,6 +119,8 @@ struct sb_end sb_dialog_request(
 	char branch[SB_BRANCH_LEN];
 	bool ack = sip->method == SB_M_ACK;
 	const struct sb_snap_listener *leave = own->leave;
+	if (sip->len + SB_RELAY_GROWTH > SB_SIP_MAX)
+		return ack ? sb_ended(SB_C_drop_too_large) : sb_out_reply(c, pkt, sip, 513, NULL, NULL);
 	if (!next_hop(sip, own, &to))
 		return ack ? sb_ended(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
 	if (sb_listener_at(c->snap, &to)) /* the far end claims to be us */

@@ -71,7 +71,8 @@ struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const st
 	        .source = pkt->peer};
 	/* A broken request may have no body to begin at: then it is copied from as a whole. */
 	uint32_t room = sip->body ? sip->body : sip->text_len;
-	struct sb_pkt *out = sb_out_alloc(c, room + SB_RELAY_GROWTH + (extra ? (uint32_t)strlen(extra) : 0));
+	room += SB_RELAY_GROWTH + (extra ? (uint32_t)strlen(extra) : 0);
+	struct sb_pkt *out = sb_out_alloc(c, room < SB_SIP_MAX ? room : SB_SIP_MAX);
 	if (!out)
 		return sb_ended(SB_C_drop_no_buffer);
 	struct sb_addr to = sb_out_target(sip, &pkt->peer);

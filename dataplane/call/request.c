@@ -236,8 +236,8 @@ struct sb_end sb_request_new(
 	struct sb_candidates cand;
 	char extra[UNSUPPORTED_MAX];
 	sb_dialog_own_route(c, sip, &own);
-	if (own.owner == SB_ROUTE_SIGNED &&
-	        sip->to_tag.len) /* without a To tag it begins a dialog, whatever it carries */
+	/* Without a To tag it begins a dialog, whatever it carries; unless who is called never had one. */
+	if (own.owner == SB_ROUTE_SIGNED && (sip->to_tag.len || own.to_initiator))
 		return in_dialog(c, pkt, sip, &own);
 	if (sip->method == SB_M_ACK)
 		return sb_ended(SB_C_drop_stray_ack);

@@ -256,6 +256,7 @@ enum sb_route_owner { SB_ROUTE_NONE, SB_ROUTE_FOREIGN, SB_ROUTE_UNSIGNED, SB_ROU
 struct sb_own_route {
 	enum sb_route_owner owner;
 	unsigned n;                           /* own Route values on top: 0..2 */
+	bool to_initiator;                    /* it is who is in To that began the dialog */
 	const struct sb_snap_listener *leave; /* listener of the last of them */
 	struct sb_route_walk rest;            /* the walk behind them */
 };

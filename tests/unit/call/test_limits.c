@@ -143,6 +143,28 @@ static void long_broken_request_is_answered(void **state)
 	world_free(w);
 }
 
+/* R3261-18: no room for our Via is 513, whether body or header is so large; a buffer is never asked to hold more than a
+ * datagram, or the daemon would have none */
+static void request_too_large_to_relay_gets_513(void **state)
+{
+	(void)state;
+	static char text[SB_SIP_MAX];
+	for (unsigned header = 0; header < 2; header++) {
+		struct world *w = world_new(1);
+		const char *r = world_invite(1), *length = strstr(r, "Content-Length: 0");
+		int n = snprintf(text, sizeof text, header ? "%.*sX: " : "%.*sContent-Length: 64700\r\n\r\n",
+		        (int)(length - r), r);
+		memset(text + n, 'x', 64700);
+		if (header)
+			memcpy(text + n + 64696, "\r\n\r\n", 4);
+		assert_int_equal(world_rx_bytes(w, 0, world_caller, text, (uint32_t)n + 64700), SB_C_end_replied);
+		world_expect(w, "SIP/2.0 513", world_caller);
+		assert_true(w->cap_max <= SB_SIP_MAX);
+		world_quiet(w);
+		world_end(w);
+	}
+}
+
 /* P16: of one late 2xx, however often it comes, one slot is held by its BYE */
 static void repeated_late_2xx_holds_one_slot(void **state)
 {
@@ -166,6 +188,7 @@ int main(void)
 	        cmocka_unit_test(rate_is_of_all_workers_together),
 	        cmocka_unit_test(many_unproven_trunks_keep_their_order),
 	        cmocka_unit_test(long_broken_request_is_answered),
+	        cmocka_unit_test(request_too_large_to_relay_gets_513),
 	        cmocka_unit_test(repeated_late_2xx_holds_one_slot),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ static struct sb_pkt *pkt_alloc(void *ctx, uint32_t size)
 		w->refuse_buffers -= w->refuse_buffers > 0;
 		return NULL;
 	}
+	w->cap_max = size > w->cap_max ? size : w->cap_max;
 	struct sb_pkt *p = calloc(1, sizeof *p + size + SB_SIP_PAD);
 	p->text = (char *)(p + 1);
 	p->cap = size;
@@ -303,6 +304,15 @@ const struct world_sent *world_call(struct world *w, unsigned n)
 	assert_int_equal(world_rx(w, world_caller, world_invite(n)), SB_C_end_forwarded);
 	world_expect(w, "SIP/2.0 100 ", world_caller);
 	return world_expect(w, "INVITE sip:+442079460000@example.com SIP/2.0", T1);
+}
+
+const struct world_sent *world_reply(struct world *w, const char *request, const char *start)
+{
+	assert_int_equal(world_rx(w, world_caller, request), SB_C_end_replied);
+	const struct world_sent *s = world_expect(w, start, world_caller);
+	world_quiet(w);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	return s;
 }
 
 void world_fill_store(struct world *w)

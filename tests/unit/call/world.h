@@ -53,6 +53,7 @@ struct world {
 	bool parser_osip; /* every message is read with libosip2 */
 	bool refuse_sends;
 	int refuse_buffers; /* the next n are not to be had; -1: none is */
+	uint32_t cap_max;   /* largest buffer asked for */
 };
 
 extern const char *const world_caller; /* 192.0.2.99:5070 */
@@ -88,6 +89,8 @@ void world_quiet(struct world *w); /* fails if anything was sent since the last 
 unsigned world_count_sent(const struct world *w, unsigned from, const char *start, const char *to);
 /* INVITE n comes in: looks at the 100 and returns what the first trunk got. */
 const struct world_sent *world_call(struct world *w, unsigned n);
+/* The caller's request gets an answer that begins so, nothing else is sent and no state is kept. */
+const struct world_sent *world_reply(struct world *w, const char *request, const char *start);
 /* Takes every chunk of the text store. */
 void world_fill_store(struct world *w);
 
