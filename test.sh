@@ -11,6 +11,7 @@ usage: sudo ./test.sh [--quick]
 
 Installs missing packages, builds build/release and build/asan (AddressSanitizer, UndefinedBehaviorSanitizer), and runs
   unit tests, simulator and corpora in both builds, the checks of layers, lengths and format,
+  how much of the core they reach (build/coverage),
   and the end-to-end tests (sipp in network namespaces) on both builds.
   --quick  the release build alone
 USAGE
@@ -102,6 +103,11 @@ for check in tests/check-*.sh; do
 		count 0 1
 	fi
 done
+
+if [ $quick = no ]; then
+	say "coverage of the core"
+	if tests/coverage.sh --check; then count 1 0; else count 0 1; fi
+fi
 
 say "end to end, release"
 end_to_end build/release
