@@ -173,6 +173,11 @@ static bool route_passes(const struct sb_sip *sip)
 	       same(sip, route.parsed.host, r->url->host) && same_port(route.parsed.port, r->url->port);
 }
 
+bool sb_osip_no_room(void)
+{
+	return arena.exhausted;
+}
+
 bool sb_osip_accepts(const struct sb_sip *sip)
 {
 	arena.used = 0;

@@ -20,3 +20,6 @@ struct sb_osip_usage *sb_osip_usage(void); /* the calling thread's; its owner wr
 
 /* Judges a message that index has read (or was unsure of): true if libosip2 accepts what a proxy needs. */
 bool sb_osip_accepts(const struct sb_sip *sip);
+
+/* Did the message judged last not fit the calling thread's arena? Then nothing is known to be wrong with it. */
+bool sb_osip_no_room(void);

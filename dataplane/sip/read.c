@@ -9,7 +9,7 @@ enum sb_read sb_sip_read(struct sb_sip *sip, const char *text, uint32_t len, boo
 	*asked_osip = (read == SB_READ_REQUEST || read == SB_READ_RESPONSE) && (sip->odd || parser_osip);
 	if (!*asked_osip || sb_osip_accepts(sip))
 		return read;
-	sip->error = 400;
-	sip->error_text = "Bad Request";
+	sip->error = sb_osip_no_room() ? 513 : 400; /* RFC 3261 21.5.7: it exceeds our capabilities */
+	sip->error_text = sip->error == 513 ? "Message Too Large" : "Bad Request";
 	return read == SB_READ_REQUEST ? SB_READ_BAD_REQUEST : SB_READ_BAD_RESPONSE;
 }

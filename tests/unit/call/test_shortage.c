@@ -2,6 +2,7 @@
 /* test_shortage.c - what the core does when buffers, texts or slots are wanting, or nothing can leave: no call is lost
  * for good, nothing is made up, and no trunk is blamed. Each was wrong once. (R3261-16.7, R3261-16.10, P2, P16) */
 #include "world.h"
+#include "dataplane/sip/osip.h"
 
 /* R3261-16.7: a 200 that cannot be sent on, and that its trunk does not repeat */
 static void unsent_2xx_strands_no_transaction(void **state)
@@ -241,6 +242,66 @@ static void single_send_that_never_left_blames_no_trunk(void **state)
 	world_free(w);
 }
 
+/* An INVITE that libosip2 is asked about, from the caller. */
+static const char *odd_invite(unsigned n)
+{
+	char *text = (char *)(uintptr_t)world_invite(n);
+	char *via = strstr(text, "Via: ");
+	memcpy(via, "Via :", 5); /* a blank before the colon, and none behind it */
+	return text;
+}
+
+/* 21.5.7: what libosip2 finds no room for, at each of its allocations in turn, is no malformed request. */
+static void request_that_does_not_fit_the_arena_is_told_so(void **state)
+{
+	static char mem[8192], whole[1 << 16];
+	struct world *w = world_new(1);
+	unsigned refused = 0;
+	enum sb_counter end = SB_C_end_replied;
+	(void)state;
+	for (size_t size = 0; end != SB_C_end_forwarded && size < sizeof mem; size += 16) {
+		sb_osip_arena(mem, size);
+		end = world_rx(w, world_caller, odd_invite(1));
+		if (end == SB_C_end_forwarded)
+			break;
+		assert_int_equal(end, SB_C_end_replied);
+		world_expect(w, "SIP/2.0 513 ", world_caller);
+		assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+		refused++;
+	}
+	assert_true(refused > 50);
+	world_expect(w, "SIP/2.0 100 ", world_caller);
+	world_expect(w, "INVITE ", T1);
+	sb_osip_arena(whole, sizeof whole);
+	world_free(w);
+}
+
+/* A response can be told nothing: it is dropped and counted, and what its trunk repeats is taken once there is room. */
+static void response_that_does_not_fit_the_arena_is_dropped(void **state)
+{
+	static char mem[8192], whole[1 << 16];
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	char *odd = (char *)(uintptr_t)world_answer(inv->text, 200, "");
+	unsigned refused = 0;
+	enum sb_counter end = SB_C_drop_bad_response;
+	(void)state;
+	memcpy(strstr(odd, "Call-ID: "), "Call-ID :", 9);
+	for (size_t size = 0; size < sizeof mem; size += 16) {
+		sb_osip_arena(mem, size);
+		end = world_rx(w, T1, odd);
+		if (end != SB_C_drop_bad_response)
+			break;
+		world_quiet(w);
+		refused++;
+	}
+	assert_true(refused > 50);
+	assert_int_equal(end, SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 200 ", world_caller);
+	sb_osip_arena(whole, sizeof whole);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +320,8 @@ int main(void)
 	        cmocka_unit_test(provisional_not_kept_is_not_made_up),
 	        cmocka_unit_test(request_that_never_left_blames_no_trunk),
 	        cmocka_unit_test(single_send_that_never_left_blames_no_trunk),
+	        cmocka_unit_test(request_that_does_not_fit_the_arena_is_told_so),
+	        cmocka_unit_test(response_that_does_not_fit_the_arena_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@ static bool accepted_with(void *mem, size_t size)
 	bool accepted = m->read == SB_READ_REQUEST;
 	assert_true(m->asked);
 	assert_int_equal(sb_osip_usage()->exhausted, accepted ? 0 : 1);
+	assert_int_equal(m->sip.error, accepted ? 0 : 513);
 	assert_true(sb_osip_usage()->peak <= size);
 	msg_free(m);
 	return accepted;
