@@ -229,6 +229,70 @@ static void retry_after_that_comes_late_is_told_once(void **state)
 	world_end(w);
 }
 
+/* What a reload changes of the first trunk. */
+enum moved { STAYS, MOVES, GOES };
+
+static void reload(struct world *w, enum moved moved)
+{
+	if (moved == MOVES)
+		w->trunks[1][0].addr.ip[3] = 77;
+	if (moved == GOES)
+		w->trunk_of_slot[0] = SB_NO_TRUNK;
+	sb_core_snapshot(w->core, &w->snap[1]);
+}
+
+/* A call that the first trunk fails by silence, by 503, or by ICMP, after a reload. */
+static unsigned told_of_a_failure(enum moved moved, unsigned way)
+{
+	struct world *w = world_new(2);
+	const struct world_sent *inv = world_call(w, 1);
+	reload(w, moved);
+	if (way == 0)
+		world_pass(w, 3000);
+	else if (way == 1)
+		world_rx(w, T1, world_answer(inv->text, 503, "Retry-After: 60\r\n"));
+	else
+		world_icmp(w, T1, inv->text);
+	while (strncmp(world_next(w)->text, "INVITE", 6) != 0 || w->sent[w->seen - 1].to.ip[3] != 2)
+		; /* the call itself goes on to the second */
+	unsigned told = world_told(w, SB_MAIL_EVIDENCE, 0);
+	const struct sb_trunk_stats *st = &w->stats[0];
+	assert_int_equal(st->failed_timeout + st->failed_code + st->failed_icmp, told);
+	world_end(w);
+	return told;
+}
+
+/* P7, P10: what an address did is not told of the one that a reload has put in its place; the health of the trunk's
+ * name has begun anew there. */
+static void failures_of_an_old_address_are_not_told_of_the_new(void **state)
+{
+	(void)state;
+	for (unsigned way = 0; way < 3; way++) {
+		assert_int_equal(told_of_a_failure(STAYS, way), 1);
+		assert_int_equal(told_of_a_failure(MOVES, way), 0);
+		assert_int_equal(told_of_a_failure(GOES, way), 0);
+	}
+}
+
+static uint64_t alive_after_an_answer(enum moved moved)
+{
+	struct world *w = world_new(2);
+	const struct world_sent *inv = world_call(w, 1);
+	reload(w, moved);
+	world_rx(w, T1, world_answer(inv->text, 486, ""));
+	uint64_t alive = w->stats[0].alive;
+	world_end(w);
+	return alive;
+}
+
+static void answers_of_an_old_address_are_no_sign_of_the_news_life(void **state)
+{
+	(void)state;
+	assert_int_equal(alive_after_an_answer(STAYS), 1);
+	assert_int_equal(alive_after_an_answer(MOVES), 0);
+	assert_int_equal(alive_after_an_answer(GOES), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +310,8 @@ int main(void)
 	        cmocka_unit_test(retry_after_that_comes_late_is_told_once),
 	        cmocka_unit_test(icmp_on_cancel_ends_the_call),
 	        cmocka_unit_test(foreign_worker_drops_an_icmp_that_is_not_its),
+	        cmocka_unit_test(failures_of_an_old_address_are_not_told_of_the_new),
+	        cmocka_unit_test(answers_of_an_old_address_are_no_sign_of_the_news_life),
 	        cmocka_unit_test(branch_in_the_uri_hides_not_ours),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
