@@ -389,6 +389,35 @@ static void lost_notifications_are_made_up_by_a_new_dump(void **state)
 	assert_int_equal(look(w, "10.0.0.2", &hop), SB_FIB_SEND);
 }
 
+/* A routing daemon that never rests: every other turn of control brings nearly twice as many changes as one poll reads,
+ * and each of them asks for a new dump. What the dumps tell is told all the same, and in between there is time to build
+ * a fib. */
+static void endless_change_starves_no_fib(void **state)
+{
+	struct world *w = *state;
+	const struct sb_addr gateway[2] = {netns_ip("2001:db8:1::1"), netns_ip("2001:db8:1::2")};
+	struct netns_route r = {.net = netns_net("2001:db8:9::/48"), .ifindex = w->edge_if, .replace = true};
+	unsigned told = 0, built = 0;
+	for (unsigned turn = 0; turn < 800; turn++) { /* the dump at the start is followed by a rest, too */
+		for (unsigned i = 0; i < 62 && turn % 2 == 0; i++) {
+			r.gateway = &gateway[i % 2];
+			netns_route(&w->r, &r);
+		}
+		told += sb_netlink_poll(w->nl);
+		struct sb_fib *fib;
+		if (sb_netlink_build(w->nl, 2, &fib))
+			continue;
+		built++;
+		sb_fib_free(w->fib);
+		w->fib = fib;
+	}
+	assert_true(sb_netlink_stats(w->nl).resyncs >= 1); /* or the change was no trouble */
+	assert_true(told >= 2);
+	assert_true(built >= 600);
+	assert_int_equal(leaves_by(w, "2001:db8:9::9"), w->edge_if);
+	AWAIT(has_gateway(w, "2001:db8:9::9", "2001:db8:1::2")); /* and at rest it is right to the last */
+}
+
 /* Reads what the kernel sends on a TAP until an ARP request for ip. */
 static void await_arp_request(struct sb_tap *tap, const char *ip)
 {
@@ -456,6 +485,7 @@ int main(void)
 	        WORLD_TEST(route_goes_with_its_source_address),
 	        WORLD_TEST(interfaces_that_are_not_ours_are_left_out),
 	        WORLD_TEST(lost_notifications_are_made_up_by_a_new_dump),
+	        WORLD_TEST(endless_change_starves_no_fib),
 	        WORLD_TEST(stale_neighbour_is_probed_and_dropped_if_silent),
 	        WORLD_TEST(refresh_asks_no_more_than_it_may),
 	};
