@@ -2,6 +2,9 @@
 /* fields.c - what each header line says to a proxy, and the last look over all of them (RFC 3261 16.3, 8.1.1, 20). */
 #include "dataplane/sip/lex.h"
 #include "dataplane/sip/parse.h"
+#ifdef __AVX2__
+#include "dataplane/sip/quick.h"
+#endif
 #include "dataplane/sip/reader.h"
 
 /* The value without outer blanks. */
@@ -39,6 +42,11 @@ static void party(struct sb_reader *r, const struct sb_line *line, struct sb_spa
 	}
 	*whole = lex_span(line->off, line->end);
 	*value = value_of(text, line);
+#ifdef __AVX2__
+	if (value->len && !line->odd && quick_party(text, value->off, (uint32_t)value->off + value->len, tag))
+		return;
+	*tag = (struct sb_span){0, 0};
+#endif
 	uint32_t end = (uint32_t)value->off + value->len;
 	if (sb_name_addr_read(text, value->off, end, &addr, &sip->odd)) {
 		sb_reader_fail(r, 400, malformed);
@@ -225,6 +233,12 @@ static void finish_via(struct sb_reader *r)
 		sb_reader_fail(r, 400, "Missing Via Header Field");
 		return;
 	}
+#ifdef __AVX2__
+	if (quick_via(sip->text, &at, r->via_end, &sip->via)) {
+		sip->via.next = (uint16_t)r->via2_value;
+		return;
+	}
+#endif
 	bool bad = sb_via_read(sip->text, &at, r->via_end, &sip->via, &sip->odd);
 	for (unsigned i = 0; !bad && at < r->via_end; i++) {
 		at++;

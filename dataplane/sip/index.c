@@ -51,7 +51,7 @@ static void framing(struct sb_reader *r, const struct sb_lines *lines)
 		sb_reader_fail(r, 400, "Header Without End");
 }
 
-enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len)
+enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len)
 {
 	struct sb_lines lines;
 	struct sb_reader r = {.sip = sip};

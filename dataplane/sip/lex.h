@@ -3,6 +3,9 @@
 #pragma once
 #include "dataplane/sip/sip.h"
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #define LEX_TOKEN 0x01 /* token */
 #define LEX_HOST  0x02 /* of a host name or IPv4 address */
@@ -39,17 +42,139 @@ static inline bool lex_is(char c, unsigned classes)
 	return lex_class[(uint8_t)c] & classes;
 }
 
-/* Offset of the first byte from at that is of none of the classes; end if there is none. */
-static inline uint32_t lex_run(const char *text, uint32_t at, uint32_t end, unsigned classes)
+#if defined __AVX512VBMI__
+
+/* Of the 64 bytes at s, those of none of the classes. Reads into the pad at most. */
+static inline uint64_t lex_none_of64(const char *s, unsigned classes)
 {
-	while (at < end && lex_is(text[at], classes))
-		at++;
-	return at;
+	__m512i v = _mm512_loadu_si512(s), low = _mm512_loadu_si512(lex_class), high = _mm512_loadu_si512(lex_class + 64);
+	__mmask64 none = _mm512_testn_epi8_mask(_mm512_permutex2var_epi8(low, v, high), _mm512_set1_epi8((char)classes));
+	__mmask64 beyond = _mm512_movepi8_mask(v); /* all above ASCII is LEX_VIS and nothing else */
+	return classes & LEX_VIS ? none & ~beyond : none | beyond;
 }
 
+/* Of the 64 bytes at s, those that are c. */
+static inline uint64_t lex_eq64(const char *s, char c)
+{
+	return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(s), _mm512_set1_epi8(c));
+}
+
+#elif defined __AVX2__
+
+/* lex_class turned on its side: bit h of lex_nibble[class][l] says whether the byte h << 4 | l, h < 8, is of class 1 << class. */
+/* clang-format off */
+static const uint8_t lex_nibble[8][16] = {
+	{0xe8, 0xfc, 0xf8, 0xf8, 0xf8, 0xfc, 0xf8, 0xfc, 0xf8, 0xf8, 0xf4, 0x54, 0x50, 0x54, 0xd4, 0x70},
+	{0xa8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf0, 0x50, 0x50, 0x54, 0x54, 0x50},
+	{0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00},
+	{0xa8, 0xfc, 0xf8, 0xf8, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xf4, 0x5c, 0x54, 0x5c, 0xd4, 0x7c},
+	{0xa8, 0xfc, 0xf8, 0xf8, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0x74, 0x50, 0x74, 0xd4, 0x74},
+	{0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x01, 0x00, 0x00, 0x01, 0x00, 0x00},
+	{0xf8, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0x7c},
+	{0x08, 0x58, 0x58, 0x58, 0x58, 0x58, 0x58, 0x08, 0x08, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00},
+};
+/* clang-format on */
+
+static inline uint32_t lex_none_of(const char *s, unsigned classes)
+{
+	const __m256i bit = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+	__m256i v = _mm256_loadu_si256((const __m256i_u *)s), table = _mm256_setzero_si256();
+	for (unsigned c = 0; c < 8; c++)
+		if (classes >> c & 1)
+			table = _mm256_or_si256(table, _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)lex_nibble[c])));
+	__m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
+	__m256i hit = _mm256_and_si256(_mm256_shuffle_epi8(table, v), _mm256_shuffle_epi8(bit, high));
+	uint32_t none = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(hit, _mm256_setzero_si256()));
+	return classes & LEX_VIS ? none & ~(uint32_t)_mm256_movemask_epi8(v) : none; /* all above ASCII is LEX_VIS */
+}
+
+/* Of the 32 bytes at s, those that are c. */
+static inline uint32_t lex_eq(const char *s, char c)
+{
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i_u *)s), _mm256_set1_epi8(c)));
+}
+
+static inline uint64_t lex_none_of64(const char *s, unsigned classes)
+{
+	return lex_none_of(s, classes) | (uint64_t)lex_none_of(s + 32, classes) << 32;
+}
+
+static inline uint64_t lex_eq64(const char *s, char c)
+{
+	return lex_eq(s, c) | (uint64_t)lex_eq(s + 32, c) << 32;
+}
+
+#endif
+
+#ifdef __AVX2__
+
+/* The first offset from at whose bit is set in `hits`, an expression over the 64 bytes at text + at; end if there is none. */
+#define LEX_FIRST(hits)                                                                                                 \
+	for (; at < end; at += 64) {                                                                                    \
+		uint64_t found = (hits);                                                                                \
+		if (found) {                                                                                            \
+			at += (uint32_t)__builtin_ctzll(found);                                                         \
+			return at < end ? at : end;                                                                     \
+		}                                                                                                       \
+	}                                                                                                               \
+	return end
+
+#else
+
+#define LEX_FIRST_PLAIN(stop)                                                                                           \
+	while (at < end && !(stop))                                                                                     \
+		at++;                                                                                                   \
+	return at
+
+#endif
+
+/* Offset of the first byte from at that is of none of the classes; end if there is none. */
+static inline __attribute__((always_inline)) uint32_t lex_run(const char *text, uint32_t at, uint32_t end, unsigned classes)
+{
+#ifdef __AVX2__
+	LEX_FIRST(lex_none_of64(text + at, classes));
+#else
+	LEX_FIRST_PLAIN(!lex_is(text[at], classes));
+#endif
+}
+
+/* The same, but it stops at a and b too. */
+static inline __attribute__((always_inline)) uint32_t lex_until(
+        const char *text, uint32_t at, uint32_t end, unsigned classes, char a, char b)
+{
+#ifdef __AVX2__
+	LEX_FIRST(lex_none_of64(text + at, classes) | lex_eq64(text + at, a) | lex_eq64(text + at, b));
+#else
+	LEX_FIRST_PLAIN(!lex_is(text[at], classes) || text[at] == a || text[at] == b);
+#endif
+}
+
+/* Offset of the first c from at; end if there is none. */
+static inline __attribute__((always_inline)) uint32_t lex_find(const char *text, uint32_t at, uint32_t end, char c)
+{
+#ifdef __AVX2__
+	LEX_FIRST(lex_eq64(text + at, c));
+#else
+	LEX_FIRST_PLAIN(text[at] == c);
+#endif
+}
+
+/* Offset of the first a or b. */
+static inline __attribute__((always_inline)) uint32_t lex_find2(const char *text, uint32_t at, uint32_t end, char a, char b)
+{
+#ifdef __AVX2__
+	LEX_FIRST(lex_eq64(text + at, a) | lex_eq64(text + at, b));
+#else
+	LEX_FIRST_PLAIN(text[at] == a || text[at] == b);
+#endif
+}
+
+/* There are few, if any: byte by byte. */
 static inline uint32_t lex_blanks(const char *text, uint32_t at, uint32_t end)
 {
-	return lex_run(text, at, end, LEX_LWS);
+	while (at < end && lex_is(text[at], LEX_LWS))
+		at++;
+	return at;
 }
 
 /* The end without the blanks before it. */
@@ -102,7 +227,7 @@ static inline uint32_t lex_number(const char *text, struct sb_span digits, uint3
  */
 static inline uint32_t lex_quoted(const char *text, uint32_t at, uint32_t end, bool *odd)
 {
-	for (uint32_t i = at + 1; i < end; i++) {
+	for (uint32_t i = lex_until(text, at + 1, end, LEX_VIS | LEX_LWS, '"', '\\'); i < end; i++) {
 		if (text[i] == '"')
 			return i + 1;
 		if (text[i] == '\\') {

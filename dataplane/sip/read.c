@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* read.c - the vector pass first, libosip2 where that is not certain, or always if so configured. */
 #include "dataplane/sip/osip.h"
-#include "dataplane/sip/sip.h"
+#include "dataplane/sip/reader.h"
+
+enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len)
+{
+#ifdef SB_READINGS
+	if (sb_has_v4())
+		return sb_index_v4(sip, text, len);
+	if (sb_has_v3())
+		return sb_index_v3(sip, text, len);
+#endif
+	return sb_index(sip, text, len);
+}
 
 enum sb_read sb_sip_read(struct sb_sip *sip, const char *text, uint32_t len, bool parser_osip, bool *asked_osip)
 {

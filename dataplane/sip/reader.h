@@ -23,6 +23,23 @@ static inline void sb_reader_fail(struct sb_reader *r, uint16_t code, const char
 	}
 }
 
+/* index.c. The vector pass as the rest of this folder is compiled: sb_sip_index chooses between them. */
+enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len);
+#ifdef SB_READINGS
+enum sb_read sb_index_v3(struct sb_sip *sip, const char *text, uint32_t len);
+enum sb_read sb_index_v4(struct sb_sip *sip, const char *text, uint32_t len);
+
+static inline bool sb_has_v3(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+}
+
+static inline bool sb_has_v4(void)
+{
+	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vl") && sb_has_v3();
+}
+#endif
+
 /* start.c. The line is text[sip->start, end). REQUEST, RESPONSE or NOT_SIP; errors are noted in r. */
 enum sb_read sb_read_start_line(struct sb_reader *r, uint32_t end);
 

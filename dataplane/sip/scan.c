@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/sip/scan.h"
-#ifdef __x86_64__
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 
@@ -20,13 +20,20 @@ static inline bool step(struct carry *c, struct sb_lines *out, uint64_t lf, uint
 	uint64_t header = empty ? empty ^ (empty - 1) : ~0ull; /* up to and with the first empty line's LF */
 	out->bare_lf |= (lf & ~behind_cr & header) != 0;
 	out->bare_cr |= (behind_cr & ~lf & header) != 0;
-	uint32_t n = out->n;
-	for (uint64_t ends = lf & header & ~(empty & -empty); ends; ends &= ends - 1) {
-		if (n == SB_SIP_LINES_MAX + 1) {
-			out->too_many = true;
-			return true;
-		}
-		out->end[n++] = (uint16_t)(base + (uint32_t)__builtin_ctzll(ends));
+	uint64_t ends = lf & header & ~(empty & -empty);
+	uint32_t n = out->n + (uint32_t)__builtin_popcountll(ends);
+	if (n > SB_SIP_LINES_MAX + 1) {
+		for (; out->n < SB_SIP_LINES_MAX + 1; ends &= ends - 1)
+			out->end[out->n++] = (uint16_t)(base + (uint32_t)__builtin_ctzll(ends));
+		out->too_many = true;
+		return true;
+	}
+	/* Four are written whether they are there or not: hardly a block has more, and no branch depends on how many. */
+	for (uint32_t i = out->n; ; i += 4) {
+		for (uint32_t j = i; j < i + 4; j++, ends &= ends - 1)
+			out->end[j] = (uint16_t)(base + (uint32_t)__builtin_ctzll(ends | 1ull << 63));
+		if (!ends)
+			break;
 	}
 	out->n = n;
 	if (empty) {
@@ -50,78 +57,46 @@ static inline uint64_t within(uint32_t at, uint32_t len)
 	return len - at >= 64 ? ~0ull : (1ull << (len - at)) - 1;
 }
 
-void sb_scan_plain(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
+/* Which of the 64 bytes at s are LF, and which CR. */
+static inline void line_ends(const char *s, uint64_t *lf, uint64_t *cr)
 {
-	struct carry c = {0};
-	start(out);
-	for (uint32_t at = from; at < len; at += 64) {
-		uint64_t lf = 0, cr = 0;
-		for (uint32_t i = 0; i < 64; i++) {
-			lf |= (uint64_t)(text[at + i] == '\n') << i;
-			cr |= (uint64_t)(text[at + i] == '\r') << i;
-		}
-		uint64_t mask = within(at, len);
-		if (step(&c, out, lf & mask, cr & mask, at))
-			return;
-	}
-}
-
-#ifdef __x86_64__
-
-void sb_scan_sse2(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
-{
-	const __m128i lfs = _mm_set1_epi8('\n'), crs = _mm_set1_epi8('\r');
-	struct carry c = {0};
-	start(out);
-	for (uint32_t at = from; at < len; at += 64) {
-		uint64_t lf = 0, cr = 0;
-		for (unsigned i = 0; i < 64; i += 16) {
-			__m128i v = _mm_loadu_si128((const __m128i_u *)(text + at + i));
-			lf |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, lfs)) << i;
-			cr |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, crs)) << i;
-		}
-		uint64_t mask = within(at, len);
-		if (step(&c, out, lf & mask, cr & mask, at))
-			return;
-	}
-}
-
-__attribute__((target("avx2"))) void sb_scan_avx2(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
-{
+#if defined __AVX512BW__
+	__m512i v = _mm512_loadu_si512(s);
+	*lf = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n'));
+	*cr = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\r'));
+#elif defined __AVX2__
 	const __m256i lfs = _mm256_set1_epi8('\n'), crs = _mm256_set1_epi8('\r');
+	__m256i a = _mm256_loadu_si256((const __m256i_u *)s), b = _mm256_loadu_si256((const __m256i_u *)(s + 32));
+	*lf = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, lfs)) |
+	      (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, lfs)) << 32;
+	*cr = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, crs)) |
+	      (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, crs)) << 32;
+#elif defined __SSE2__
+	const __m128i lfs = _mm_set1_epi8('\n'), crs = _mm_set1_epi8('\r');
+	*lf = *cr = 0;
+	for (unsigned i = 0; i < 64; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i_u *)(s + i));
+		*lf |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, lfs)) << i;
+		*cr |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, crs)) << i;
+	}
+#else
+	*lf = *cr = 0;
+	for (unsigned i = 0; i < 64; i++) {
+		*lf |= (uint64_t)(s[i] == '\n') << i;
+		*cr |= (uint64_t)(s[i] == '\r') << i;
+	}
+#endif
+}
+
+void sb_scan(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
+{
 	struct carry c = {0};
+	uint64_t lf, cr;
 	start(out);
 	for (uint32_t at = from; at < len; at += 64) {
-		__m256i a = _mm256_loadu_si256((const __m256i_u *)(text + at));
-		__m256i b = _mm256_loadu_si256((const __m256i_u *)(text + at + 32));
-		uint64_t lf = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, lfs)) |
-		              (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, lfs)) << 32;
-		uint64_t cr = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, crs)) |
-		              (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, crs)) << 32;
+		line_ends(text + at, &lf, &cr);
 		uint64_t mask = within(at, len);
 		if (step(&c, out, lf & mask, cr & mask, at))
 			return;
 	}
 }
-
-bool sb_scan_has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2");
-}
-
-void sb_scan(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
-{
-	if (sb_scan_has_avx2())
-		sb_scan_avx2(text, from, len, out);
-	else
-		sb_scan_sse2(text, from, len, out);
-}
-
-#else
-
-void sb_scan(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
-{
-	sb_scan_plain(text, from, len, out);
-}
-
-#endif

@@ -9,16 +9,8 @@ struct sb_lines {
 	bool too_many; /* more than SB_SIP_LINES_MAX header lines: it stopped there */
 	bool bare_lf;  /* a LF without CR before it, in the header */
 	bool bare_cr;  /* a CR without LF behind it, in the header */
-	uint16_t end[SB_SIP_LINES_MAX + 1]; /* offsets of the LFs, without the empty line's */
+	uint16_t end[SB_SIP_LINES_MAX + 1 + 4]; /* offsets of the LFs, without the empty line's; room for what sb_scan writes beyond */
 };
 
-/* text[from] is not a line end. SB_SIP_PAD readable bytes follow len. Takes the best way that the processor has. */
+/* text[from] is not a line end. SB_SIP_PAD readable bytes follow len. */
 void sb_scan(const char *text, uint32_t from, uint32_t len, struct sb_lines *out);
-
-/* The ways, all with one result. sb_scan_avx2 may be called only if sb_scan_has_avx2(). */
-void sb_scan_plain(const char *text, uint32_t from, uint32_t len, struct sb_lines *out);
-#ifdef __x86_64__
-bool sb_scan_has_avx2(void);
-void sb_scan_sse2(const char *text, uint32_t from, uint32_t len, struct sb_lines *out);
-void sb_scan_avx2(const char *text, uint32_t from, uint32_t len, struct sb_lines *out);
-#endif

@@ -3,10 +3,15 @@
 #include "dataplane/sip/lex.h"
 #include "dataplane/sip/parse.h"
 #include <switchback/err.h>
+#ifdef __AVX2__
+#include "dataplane/sip/quick.h"
+#endif
 
 /* True if text[at, end) is printed throughout and its escapes are whole. Bytes not of the classes make it odd. */
 static bool clean(const char *text, uint32_t at, uint32_t end, unsigned classes, bool *odd)
 {
+	if (lex_run(text, at, end, classes) == end && lex_find(text, at, end, '%') == end)
+		return true; /* the classes hold printed bytes alone, and neither <, > nor " */
 	for (uint32_t p = at; p < end; p++) {
 		char c = text[p];
 		if (!lex_is(c, LEX_VIS) || c == '<' || c == '>' || c == '"')
@@ -37,9 +42,7 @@ static uint32_t scheme(const char *text, uint32_t at, uint32_t end, struct sb_ur
 /* user[;params][:password] in text[at, end). */
 static int userinfo(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri, bool *odd)
 {
-	uint32_t p = at;
-	while (p < end && text[p] != ':' && text[p] != ';')
-		p++;
+	uint32_t p = lex_find2(text, at, end, ':', ';');
 	if (p == at || !clean(text, at, end, LEX_USER | LEX_PARAM, odd))
 		return SB_E_INVAL;
 	*odd |= text[end - 1] == ':'; /* an empty password */
@@ -93,10 +96,9 @@ static int hostport(const char *text, uint32_t *at, uint32_t end, struct sb_uri 
 /* What follows hostport or number, from at. */
 static int tail(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri, bool *odd)
 {
-	const char *q = memchr(text + at, '?', end - at);
-	uint32_t stop = q ? (uint32_t)(q - text) : end;
+	uint32_t stop = lex_find(text, at, end, '?');
 	uri->params = lex_span(at, stop);
-	*odd |= q != NULL;
+	*odd |= stop != end;
 	if (!clean(text, at, end, LEX_PARAM | LEX_USER, odd))
 		return SB_E_INVAL;
 	uri->lr = stop > at && sb_uri_param(text, uri->params, "lr").off;
@@ -105,8 +107,7 @@ static int tail(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri,
 
 static int tel(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri, bool *odd)
 {
-	const char *q = memchr(text + at, ';', end - at);
-	uint32_t p = q ? (uint32_t)(q - text) : end;
+	uint32_t p = lex_find(text, at, end, ';');
 	uri->user = lex_span(at, p);
 	if (p == at || !clean(text, at, p, LEX_USER, odd))
 		return SB_E_INVAL;
@@ -116,6 +117,11 @@ static int tel(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri, 
 int sb_uri_read(const char *text, struct sb_span span, struct sb_uri *uri, bool *odd)
 {
 	uint32_t end = (uint32_t)span.off + span.len;
+#ifdef __AVX2__
+	uint32_t quick_end;
+	if (quick_uri(text, span.off, &quick_end, uri) && quick_end == end)
+		return 0;
+#endif
 	memset(uri, 0, sizeof *uri);
 	uint32_t at = scheme(text, span.off, end, uri);
 	if (at == 0 || at == end)
@@ -124,13 +130,12 @@ int sb_uri_read(const char *text, struct sb_span span, struct sb_uri *uri, bool 
 		return 0;
 	if (uri->scheme == SB_SCHEME_TEL)
 		return tel(text, at, end, uri, odd);
-	const char *sign = memchr(text + at, '@', end - at);
-	if (sign) {
-		uint32_t user_end = (uint32_t)(sign - text);
+	uint32_t user_end = lex_find(text, at, end, '@');
+	if (user_end != end) {
 		if (userinfo(text, at, user_end, uri, odd))
 			return SB_E_INVAL;
 		at = user_end + 1;
-		if (memchr(text + at, '@', end - at))
+		if (lex_find(text, at, end, '@') != end)
 			return SB_E_INVAL;
 	}
 	if (hostport(text, &at, end, uri, odd))

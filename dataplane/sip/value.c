@@ -51,10 +51,8 @@ int sb_param_next(const char *text, uint32_t *at, uint32_t end, struct sb_param 
 /* at stands behind '<'. */
 static int bracketed(const char *text, uint32_t at, uint32_t end, struct sb_name_addr *addr)
 {
-	uint32_t p = at;
-	while (p < end && lex_is(text[p], LEX_VIS) && text[p] != '>' && text[p] != '<')
-		p++;
-	if (p == end || text[p] != '>' || !memchr(text + at, ':', p - at))
+	uint32_t p = lex_until(text, at, end, LEX_VIS, '>', '<');
+	if (p == end || text[p] != '>' || lex_find(text, at, p, ':') == p)
 		return SB_E_INVAL;
 	addr->uri = lex_span(at, p);
 	addr->brackets = true;
