@@ -126,6 +126,7 @@ struct sb_worker {
 	struct sb_tx tx[SB_PORTS_MAX];
 	struct sb_frag_table frags;
 	struct sb_counters counters; /* this: rw, control: ro */
+	uint64_t lap;                /* time stamp counter, as it stood at the end of the last stage */
 };
 
 struct sb_dataplane {

@@ -2,6 +2,7 @@
 /* worker.c - the loop of one polling thread: take, classify, act, send, and say that nothing old is in use any more. */
 #include "dataplane/net/net.h"
 #include "dataplane/sip/osip.h"
+#include <rte_cycles.h>
 #include <rte_prefetch.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -21,12 +22,21 @@ static void look_up(struct sb_worker *w)
 	w->now_us = sb_clock_now(&w->clock);
 }
 
+/* What has passed since the last lap goes to one stage's account. */
+static inline void lap(struct sb_worker *w, enum sb_counter stage)
+{
+	uint64_t now = rte_rdtsc();
+	sb_count_add(&w->counters, stage, now - w->lap);
+	w->lap = now;
+}
+
 static uint32_t take_port(struct sb_worker *w, uint16_t port)
 {
 	struct rte_mbuf *m[SB_BURST];
 	uint32_t n = rte_eth_rx_burst(w->dp->port[port].id, (uint16_t)w->index, m, SB_BURST);
 	if (!n)
 		return 0;
+	lap(w, SB_C_ticks_receive);
 	look_up(w); /* what came after a reload was told done must see it, however long this thread was not run */
 	sb_count_add(&w->counters, SB_C_rx_frames, n);
 	for (uint32_t i = 0; i < n; i++)
@@ -40,7 +50,9 @@ static uint32_t take_port(struct sb_worker *w, uint16_t port)
 		np->port = port;
 		sb_classify(w, np);
 	}
+	lap(w, SB_C_ticks_read);
 	sb_act_all(w);
+	lap(w, SB_C_ticks_act);
 	return n;
 }
 
@@ -60,11 +72,15 @@ static uint32_t take_handed(struct sb_worker *w)
 {
 	w->n_act = rte_ring_sc_dequeue_burst(w->in, (void **)w->act, SB_BURST, NULL);
 	uint32_t n = w->n_act;
+	if (!n)
+		return 0;
+	lap(w, SB_C_ticks_receive);
 	for (uint32_t i = 0; i < n; i++) {
 		if (w->act[i]->kind == SB_NET_SIP)
 			sb_core_prefetch(w->core, &w->act[i]->sip, (enum sb_read)w->act[i]->read);
 	}
 	sb_act_all(w);
+	lap(w, SB_C_ticks_act);
 	return n;
 }
 
@@ -112,11 +128,16 @@ void sb_worker_step(struct sb_worker *w)
 	uint32_t work = take_ports(w);
 	work += take_handed(w);
 	work += take_tx(w);
+	if (work)
+		lap(w, SB_C_ticks_receive);
 	work += take_mail(w);
 	sb_core_tick(w->core, w->now_us);
 	expire_fragments(w);
+	if (work)
+		lap(w, SB_C_ticks_mail);
 	sb_tx_flush(w);
 	rte_rcu_qsbr_quiescent(w->dp->rcu, w->index);
+	lap(w, work ? SB_C_ticks_transmit : SB_C_ticks_idle);
 	rest(w, work);
 }
 
@@ -128,6 +149,7 @@ int sb_worker_run(void *worker)
 	rte_rcu_qsbr_thread_register(w->dp->rcu, w->index);
 	rte_rcu_qsbr_thread_online(w->dp->rcu, w->index);
 	sb_clock_init(&w->clock);
+	w->lap = rte_rdtsc();
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed))
 		sb_worker_step(w);
 	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->index);
