@@ -89,6 +89,9 @@ check_libraries() {
 		[ -n "$found" ] || { echo "$1: libsb_$name.a is not built"; return 1; }
 		libraries+=("$found")
 	done
+	while IFS= read -r found; do # reading.c for other processors
+		libraries+=("$found")
+	done < <(find "$1" -name 'libsb_sip_v*.a')
 	{
 		nm --defined-only --extern-only -P -A "${libraries[@]}" | awk '{ print "D", $1, $2 }'
 		nm --undefined-only -P -A "${libraries[@]}" | awk '{ print "U", $1, $2 }'

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* call.c - the generator's callers: one slot a call, from INVITE to the answer of its BYE (RFC 3261 8.1, 13.2, 15.1, 17.1). */
+/* call.c - the generator's callers: one slot a call, from INVITE to the answer of its BYE (RFC
+ * 3261 8.1, 13.2, 15.1, 17.1). */
 #include "gen.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,8 @@ void gen_wrong(struct gen *g, const char *why, const struct gen_message *m)
 {
 	g->f.wrong++;
 	if (!*g->f.first_wrong)
-		snprintf(g->f.first_wrong, sizeof g->f.first_wrong, "%s: %.*s", why, (int)(m->len < 160 ? m->len : 160), m->text);
+		snprintf(g->f.first_wrong, sizeof g->f.first_wrong, "%s: %.*s", why, (int)(m->len < 160 ? m->len : 160),
+		        m->text);
 }
 
 /* 32 bits of xorshift: what to do next, repeatably. */
@@ -25,7 +27,8 @@ void gen_wait(struct gen *g, struct gen_queue *q, uint32_t slot, enum gen_op op,
 {
 	if (!g->o.retransmit && op != GEN_OP_ANSWER && op != GEN_OP_HANG_UP && op != GEN_OP_GIVE_UP)
 		return;
-	q->ring[q->tail++ & q->mask] = (struct gen_wait){g->now + q->delay, slot, (uint16_t)g->calls[slot].gen, (uint8_t)op, (uint8_t)tries};
+	q->ring[q->tail++ & q->mask] =
+	        (struct gen_wait){g->now + q->delay, slot, (uint16_t)g->calls[slot].gen, (uint8_t)op, (uint8_t)tries};
 }
 
 /* From the last sending of this call to now; nothing where something was sent twice. */
@@ -132,7 +135,8 @@ static bool keep_tag(struct gen_call *c, const struct gen_message *m)
 	return tag && keep(c->tag, sizeof c->tag, &c->tag_len, tag + 5, (size_t)(m->to.p + m->to.len - tag - 5));
 }
 
-/* Where the dialog goes: Contact, and the Record-Route values in the order they stand (one line here: one proxy or few). */
+/* Where the dialog goes: Contact, and the Record-Route values in the order they stand (one line here: one proxy or
+ * few). */
 static bool keep_dialog(struct gen_call *c, const struct gen_message *m, uint32_t slot)
 {
 	const char *from = m->contact.p ? memchr(m->contact.p, '<', m->contact.len) : NULL;
@@ -148,7 +152,8 @@ static void take_2xx(struct gen *g, const struct gen_message *m, uint32_t slot)
 {
 	struct gen_call *c = &g->calls[slot];
 	if (c->state == GEN_INVITED) {
-		if (!keep_dialog(c, m, slot) || m->body.len != g->o.body || memcmp(m->body.p, g->body, g->o.body) != 0) {
+		if (!keep_dialog(c, m, slot) || m->body.len != g->o.body ||
+		        memcmp(m->body.p, g->body, g->o.body) != 0) {
 			gen_wrong(g, "a 200 that is not the trunk's", m);
 			return;
 		}

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* gen.h - the load generator: callers and trunks of one proxy in one DPDK program, on one core.
  *
- * Every call is a slot. Its index and generation stand in Call-ID, tags and branches, so that whatever comes in names its
- * call, and everything about it can be checked. Time is in TSC ticks. All waits of one kind are equally long, so each kind is
- * a first-in, first-out queue and needs no sorting. Written from RFC 3261; shares nothing with the proxy but the checksum. */
+ * Every call is a slot. Its index and generation stand in Call-ID, tags and branches, so that whatever comes in names
+ * its call, and everything about it can be checked. Time is in TSC ticks. All waits of one kind are equally long, so
+ * each kind is a first-in, first-out queue and needs no sorting. Written from RFC 3261; shares nothing with the proxy
+ * but the checksum. */
 #pragma once
 #include "histogram.h"
 #include <rte_mbuf.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GEN_BURST 32
-#define GEN_LINES 64
+#define GEN_BURST   32
+#define GEN_LINES   64
 #define GEN_RETRIES 7 /* T1 doubles that often: RFC 3261 timers A, E and G within 64 T1 */
 
 /* What a trunk does with an INVITE; which one does what stands in the third byte of its address. */
@@ -19,12 +20,22 @@ enum gen_behaviour { GEN_ANSWERS, GEN_REFUSES, GEN_ICMP, GEN_SILENT, GEN_BEHAVIO
 enum gen_kind { GEN_CALL, GEN_OPTIONS, GEN_REGISTER, GEN_KINDS };
 enum gen_state { GEN_FREE, GEN_INVITED, GEN_TALKING, GEN_HUNG_UP, GEN_ASKED, GEN_REFUSED };
 /* What was measured from sending to arriving, by message. */
-enum gen_latency { GEN_L_INVITE, GEN_L_TRYING, GEN_L_RINGING, GEN_L_OK, GEN_L_ACK, GEN_L_BYE, GEN_L_BYE_OK, GEN_L_OTHER, GEN_LATENCIES };
+enum gen_latency {
+	GEN_L_INVITE,
+	GEN_L_TRYING,
+	GEN_L_RINGING,
+	GEN_L_OK,
+	GEN_L_ACK,
+	GEN_L_BYE,
+	GEN_L_BYE_OK,
+	GEN_L_OTHER,
+	GEN_LATENCIES
+};
 
 #define GEN_F_AT_TRUNK 1  /* the INVITE came to a trunk that answers */
 #define GEN_F_ANSWERED 2  /* the trunk has sent its 200 */
-#define GEN_F_ACKED 4     /* the trunk has the ACK */
-#define GEN_F_RANG 8      /* the caller has the 180 */
+#define GEN_F_ACKED    4  /* the trunk has the ACK */
+#define GEN_F_RANG     8  /* the caller has the 180 */
 #define GEN_F_REPEATED 16 /* something was sent twice: latencies of this call tell nothing */
 
 /* 1 KiB: the first cache lines are looked at for every message, the texts when they are needed. */
@@ -35,12 +46,12 @@ struct gen_call {
 	uint16_t trunk; /* that has it */
 	uint16_t route_len, block_len;
 	uint16_t tag_len, target_len;
-	uint64_t due;     /* when the INVITE ought to have gone: latency is counted from here */
-	uint64_t sent;    /* the last message of the caller or the trunk whose way is being measured */
-	char tag[32];     /* the trunk's To tag as the caller knows it */
-	char target[56];  /* its Contact */
-	char route[184];  /* Record-Route values, as the caller must send them in Route */
-	char block[712];  /* Via to CSeq of the INVITE at the trunk, without To's tag: what its answers begin with */
+	uint64_t due;    /* when the INVITE ought to have gone: latency is counted from here */
+	uint64_t sent;   /* the last message of the caller or the trunk whose way is being measured */
+	char tag[32];    /* the trunk's To tag as the caller knows it */
+	char target[56]; /* its Contact */
+	char route[184]; /* Record-Route values, as the caller must send them in Route */
+	char block[712]; /* Via to CSeq of the INVITE at the trunk, without To's tag: what its answers begin with */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct gen_call) == 1024, "a power of two, so that slots are cheap to find");
 
@@ -55,7 +66,15 @@ struct gen_queue {
 	uint32_t mask, head, tail;
 	uint64_t delay;
 };
-enum gen_op { GEN_OP_ANSWER, GEN_OP_HANG_UP, GEN_OP_REPEAT_INVITE, GEN_OP_REPEAT_OK, GEN_OP_REPEAT_BYE, GEN_OP_REPEAT_OTHER, GEN_OP_GIVE_UP };
+enum gen_op {
+	GEN_OP_ANSWER,
+	GEN_OP_HANG_UP,
+	GEN_OP_REPEAT_INVITE,
+	GEN_OP_REPEAT_OK,
+	GEN_OP_REPEAT_BYE,
+	GEN_OP_REPEAT_OTHER,
+	GEN_OP_GIVE_UP
+};
 
 struct gen_options {
 	const char *device, *proxy, *gateway;
@@ -117,8 +136,10 @@ int gen_read(struct gen_message *m, const char *text, uint32_t len);
 bool gen_find(const struct gen_message *m, uint32_t *slot, uint32_t *generation);
 size_t gen_write_request(const struct gen *g, char *p, uint32_t slot, const char *method);
 size_t gen_write_own(const struct gen *g, char *p, uint32_t slot, const char *method);
-size_t gen_write_response(const struct gen_message *m, char *p, uint32_t slot, uint32_t generation, const char *status, const char *more);
-size_t gen_write_answer(const struct gen *g, char *p, const struct gen_call *c, uint32_t slot, const char *status, bool sdp);
+size_t gen_write_response(
+        const struct gen_message *m, char *p, uint32_t slot, uint32_t generation, const char *status, const char *more);
+size_t gen_write_answer(
+        const struct gen *g, char *p, const struct gen_call *c, uint32_t slot, const char *status, bool sdp);
 size_t gen_write_block(const struct gen_message *m, char *p, size_t size);
 char *gen_hex(char *p, uint32_t value);
 /* The same digits everywhere: 198.18.1xx.1xx calls, 198.19.10B.1xx is a trunk of behaviour B. */
@@ -134,7 +155,8 @@ void gen_net_send(struct gen *g, struct rte_mbuf *m, uint32_t from, size_t len);
 void gen_net_icmp(struct gen *g, const struct rte_mbuf *offending);
 void gen_net_flush(struct gen *g);
 /* Answers ARP; for UDP to us, tells the text and the addresses. False: nothing for SIP. */
-bool gen_net_read(struct gen *g, const struct rte_mbuf *m, const char **text, uint32_t *len, uint32_t *to, bool *checksum_wrong);
+bool gen_net_read(
+        struct gen *g, const struct rte_mbuf *m, const char **text, uint32_t *len, uint32_t *to, bool *checksum_wrong);
 
 /* call.c and trunk.c. */
 void gen_start_call(struct gen *g, uint64_t due);

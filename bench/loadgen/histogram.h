@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* histogram.h - counts of durations in buckets no wider than 1/64 of their value, from 1 tick to hours: what HdrHistogram does. */
+/* histogram.h - counts of durations in buckets no wider than 1/64 of their value, from 1 tick to hours: what
+ * HdrHistogram does. */
 #pragma once
 #include <stdint.h>
 
-#define GEN_HISTOGRAM_SUB 64u
+#define GEN_HISTOGRAM_SUB     64u
 #define GEN_HISTOGRAM_BUCKETS (59u * GEN_HISTOGRAM_SUB)
 
 struct gen_histogram {
@@ -35,7 +36,9 @@ static inline uint64_t gen_histogram_at(const struct gen_histogram *h, double sh
 		seen += h->bucket[i];
 		if (seen > wanted || (seen == h->count && seen)) {
 			unsigned shift = i < GEN_HISTOGRAM_SUB ? 0 : i / GEN_HISTOGRAM_SUB - 1;
-			uint64_t low = i < GEN_HISTOGRAM_SUB ? i : (uint64_t)(i % GEN_HISTOGRAM_SUB + GEN_HISTOGRAM_SUB) << shift;
+			uint64_t low = i < GEN_HISTOGRAM_SUB
+			                       ? i
+			                       : (uint64_t)(i % GEN_HISTOGRAM_SUB + GEN_HISTOGRAM_SUB) << shift;
 			uint64_t high = low + (1ull << shift) - 1;
 			return high < h->max ? high : h->max;
 		}

@@ -15,64 +15,118 @@
 static struct gen gen;
 
 static const char usage_text[] =
-    "usage: loadgen [EAL options] -- --device DEVARGS --proxy IP --gateway IP [options]\n"
-    "\n"
-    "Plays callers (198.18.1xx.1xx) and trunks (198.19.10x.1xx answer, .11x. refuse with 503, .12x. send ICMP, .13x. are silent),\n"
-    "all behind the gateway, against the SIP proxy at IP:5060. Numbers called: +4420Bnnnnnnnn, B the behaviour of the first trunk.\n"
-    "\n"
-    "  --rate N          calls started a second (1000)       --seconds S     how long (10)\n"
-    "  --hold S          from answer to BYE (1)              --ring S        from INVITE to 200 at the trunk (0)\n"
-    "  --slots N         calls open at most (1048576)        --callers N     caller addresses, 10000 at most (10000)\n"
-    "  --body N          bytes of SDP (250)                  --numbers N     numbers called (100000000)\n"
-    "  --options P, --register P      percent of the calls that are these requests instead\n"
-    "  --refused P, --icmp P, --silent P   percent of the calls whose first trunk is such a one\n"
-    "  --repeat P        percent of first requests sent twice\n"
-    "  --no-retransmit   callers and trunks do not repeat what is not answered\n"
-    "  --give-up S       a call without final answer is lost (8)\n"
-    "  --t1 S            the first interval of repetitions (0.5)\n"
-    "  --ramp            the highest rate, --rate at most, at which no call fails; --seconds each step\n"
-    "  --report S        a line each S seconds on stderr (1; 0 none)\n"
-    "  --json            results as JSON, a line a phase\n";
+        "usage: loadgen [EAL options] -- --device DEVARGS --proxy IP --gateway IP [options]\n"
+        "\n"
+        "Plays callers (198.18.1xx.1xx) and trunks (198.19.10x.1xx answer, .11x. refuse with 503, .12x. send ICMP, "
+        ".13x. are silent),\n"
+        "all behind the gateway, against the SIP proxy at IP:5060. Numbers called: +4420Bnnnnnnnn, B the behaviour of "
+        "the first trunk.\n"
+        "\n"
+        "  --rate N          calls started a second (1000)       --seconds S     how long (10)\n"
+        "  --hold S          from answer to BYE (1)              --ring S        from INVITE to 200 at the trunk (0)\n"
+        "  --slots N         calls open at most (1048576)        --callers N     caller addresses, 10000 at most "
+        "(10000)\n"
+        "  --body N          bytes of SDP (250)                  --numbers N     numbers called (100000000)\n"
+        "  --options P, --register P      percent of the calls that are these requests instead\n"
+        "  --refused P, --icmp P, --silent P   percent of the calls whose first trunk is such a one\n"
+        "  --repeat P        percent of first requests sent twice\n"
+        "  --no-retransmit   callers and trunks do not repeat what is not answered\n"
+        "  --give-up S       a call without final answer is lost (8)\n"
+        "  --t1 S            the first interval of repetitions (0.5)\n"
+        "  --ramp            the highest rate, --rate at most, at which no call fails; --seconds each step\n"
+        "  --report S        a line each S seconds on stderr (1; 0 none)\n"
+        "  --json            results as JSON, a line a phase\n";
 
-enum { O_DEVICE = 256, O_PROXY, O_GATEWAY, O_RATE, O_SECONDS, O_HOLD, O_RING, O_SLOTS, O_CALLERS, O_BODY, O_NUMBERS, O_OPTIONS, O_REGISTER,
-       O_REFUSED, O_ICMP, O_SILENT, O_REPEAT, O_NO_RETRANSMIT, O_GIVE_UP, O_T1, O_RAMP, O_REPORT, O_JSON, O_HELP };
+/* Where each option's value goes. */
+enum kind { TEXT, REAL, COUNT, YES, NO, HELP };
 
-static const struct option long_options[] = {
-    {"device", 1, NULL, O_DEVICE}, {"proxy", 1, NULL, O_PROXY}, {"gateway", 1, NULL, O_GATEWAY}, {"rate", 1, NULL, O_RATE},
-    {"seconds", 1, NULL, O_SECONDS}, {"hold", 1, NULL, O_HOLD}, {"ring", 1, NULL, O_RING}, {"slots", 1, NULL, O_SLOTS},
-    {"callers", 1, NULL, O_CALLERS}, {"body", 1, NULL, O_BODY}, {"numbers", 1, NULL, O_NUMBERS}, {"options", 1, NULL, O_OPTIONS},
-    {"register", 1, NULL, O_REGISTER}, {"refused", 1, NULL, O_REFUSED}, {"icmp", 1, NULL, O_ICMP}, {"silent", 1, NULL, O_SILENT},
-    {"repeat", 1, NULL, O_REPEAT}, {"no-retransmit", 0, NULL, O_NO_RETRANSMIT}, {"give-up", 1, NULL, O_GIVE_UP}, {"t1", 1, NULL, O_T1},
-    {"ramp", 0, NULL, O_RAMP}, {"report", 1, NULL, O_REPORT}, {"json", 0, NULL, O_JSON}, {"help", 0, NULL, O_HELP}, {0}};
+static struct gen_options options = {.rate = 1000,
+        .seconds = 10,
+        .hold = 1,
+        .slots = 1 << 20,
+        .callers = 10000,
+        .body = 250,
+        .numbers = 100000000,
+        .retransmit = true,
+        .give_up = 8,
+        .t1 = 0.5,
+        .report = 1};
 
-static void take_option(struct gen_options *o, int option, const char *value)
+static const struct {
+	const char *name;
+	enum kind kind;
+	void *to;
+} known[] = {
+        {"device", TEXT, &options.device},
+        {"proxy", TEXT, &options.proxy},
+        {"gateway", TEXT, &options.gateway},
+        {"rate", REAL, &options.rate},
+        {"seconds", REAL, &options.seconds},
+        {"hold", REAL, &options.hold},
+        {"ring", REAL, &options.ring},
+        {"give-up", REAL, &options.give_up},
+        {"t1", REAL, &options.t1},
+        {"report", REAL, &options.report},
+        {"slots", COUNT, &options.slots},
+        {"callers", COUNT, &options.callers},
+        {"body", COUNT, &options.body},
+        {"numbers", COUNT, &options.numbers},
+        {"repeat", COUNT, &options.repeat},
+        {"options", COUNT, &options.percent[GEN_OPTIONS]},
+        {"register", COUNT, &options.percent[GEN_REGISTER]},
+        {"refused", COUNT, &options.behaviour[GEN_REFUSES]},
+        {"icmp", COUNT, &options.behaviour[GEN_ICMP]},
+        {"silent", COUNT, &options.behaviour[GEN_SILENT]},
+        {"no-retransmit", NO, &options.retransmit},
+        {"ramp", YES, &options.ramp},
+        {"json", YES, &options.json},
+        {"help", HELP, NULL},
+};
+#define KNOWN (sizeof known / sizeof known[0])
+
+static void usage(void)
 {
-	switch (option) {
-	case O_DEVICE: o->device = value; break;
-	case O_PROXY: o->proxy = value; break;
-	case O_GATEWAY: o->gateway = value; break;
-	case O_RATE: o->rate = atof(value); break;
-	case O_SECONDS: o->seconds = atof(value); break;
-	case O_HOLD: o->hold = atof(value); break;
-	case O_RING: o->ring = atof(value); break;
-	case O_SLOTS: o->slots = (unsigned)atoi(value); break;
-	case O_CALLERS: o->callers = (unsigned)atoi(value); break;
-	case O_BODY: o->body = (unsigned)atoi(value); break;
-	case O_NUMBERS: o->numbers = (unsigned)atoi(value); break;
-	case O_OPTIONS: o->percent[GEN_OPTIONS] = (unsigned)atoi(value); break;
-	case O_REGISTER: o->percent[GEN_REGISTER] = (unsigned)atoi(value); break;
-	case O_REFUSED: o->behaviour[GEN_REFUSES] = (unsigned)atoi(value); break;
-	case O_ICMP: o->behaviour[GEN_ICMP] = (unsigned)atoi(value); break;
-	case O_SILENT: o->behaviour[GEN_SILENT] = (unsigned)atoi(value); break;
-	case O_REPEAT: o->repeat = (unsigned)atoi(value); break;
-	case O_NO_RETRANSMIT: o->retransmit = false; break;
-	case O_GIVE_UP: o->give_up = atof(value); break;
-	case O_T1: o->t1 = atof(value); break;
-	case O_RAMP: o->ramp = true; break;
-	case O_REPORT: o->report = atof(value); break;
-	case O_JSON: o->json = true; break;
-	case O_HELP: fputs(usage_text, stdout); exit(0);
-	default: fputs(usage_text, stderr); exit(64);
+	fputs(usage_text, stderr);
+	exit(64);
+}
+
+static void take_option(unsigned i, const char *value)
+{
+	char *end = NULL;
+	double number = value ? strtod(value, &end) : 0;
+	if ((known[i].kind == REAL || known[i].kind == COUNT) && (end == value || *end || number < 0))
+		usage();
+	switch (known[i].kind) {
+	case TEXT:
+		*(const char **)known[i].to = value;
+		break;
+	case REAL:
+		*(double *)known[i].to = number;
+		break;
+	case COUNT:
+		*(unsigned *)known[i].to = (unsigned)number;
+		break;
+	case YES:
+	case NO:
+		*(bool *)known[i].to = known[i].kind == YES;
+		break;
+	case HELP:
+		fputs(usage_text, stdout);
+		exit(0);
+	}
+}
+
+static void take_options(int argc, char **argv)
+{
+	struct option longs[KNOWN + 1] = {{0}};
+	int option;
+	for (unsigned i = 0; i < KNOWN; i++)
+		longs[i] = (struct option){known[i].name, known[i].kind <= COUNT, NULL, (int)i};
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (option < 0 || option >= (int)KNOWN)
+			usage();
+		take_option((unsigned)option, optarg);
 	}
 }
 
@@ -107,8 +161,9 @@ static void make_queue(struct gen *g, struct gen_queue *q, double delay)
 static void make_body(struct gen *g)
 {
 	int n = snprintf(g->body, sizeof g->body,
-	                 "v=0\r\no=- 3724394400 3724394405 IN IP4 198.18.100.100\r\ns=-\r\nc=IN IP4 198.18.100.100\r\nt=0 0\r\n"
-	                 "m=audio 49170 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n");
+	        "v=0\r\no=- 3724394400 3724394405 IN IP4 198.18.100.100\r\ns=-\r\nc=IN IP4 198.18.100.100\r\nt=0 0\r\n"
+	        "m=audio 49170 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 "
+	        "telephone-event/8000\r\na=ptime:20\r\n");
 	for (unsigned i = (unsigned)n; i < sizeof g->body; i++)
 		g->body[i] = "a=fmtp:101 0-16\r\n"[(i - (unsigned)n) % 17];
 }
@@ -186,9 +241,12 @@ static bool turn(struct gen *g, uint64_t *next, uint64_t step, uint64_t until)
 
 static void say(const struct gen *g, double rate, const struct gen_figures *last, double seconds)
 {
-	fprintf(stderr, "  %9.0f/s wanted  %9.0f/s started  %9.0f/s completed  open %-8u lost %lu wrong %lu shed %lu repeated %lu\n", rate,
-	        (double)(g->f.started - last->started) / seconds, (double)(g->f.completed - last->completed) / seconds, g->open, g->f.lost,
-	        g->f.wrong, g->f.shed, g->f.repeated);
+	fprintf(stderr,
+	        "  %9.0f/s wanted  %9.0f/s started  %9.0f/s completed  open %-8u lost %lu wrong %lu shed %lu repeated "
+	        "%lu\n",
+	        rate, (double)(g->f.started - last->started) / seconds,
+	        (double)(g->f.completed - last->completed) / seconds, g->open, g->f.lost, g->f.wrong, g->f.shed,
+	        g->f.repeated);
 }
 
 /* Calls at a rate for so long, then until the last has ended. Seconds from the first to the end of starting. */
@@ -196,7 +254,8 @@ static double run(struct gen *g, double rate, double seconds)
 {
 	static struct gen_figures last;
 	uint64_t start = rte_rdtsc(), until = start + (uint64_t)(seconds * (double)g->hz), next = start;
-	uint64_t step = (uint64_t)((double)g->hz / rate), every = (uint64_t)(g->o.report * (double)g->hz), report = start + every;
+	uint64_t step = (uint64_t)((double)g->hz / rate), every = (uint64_t)(g->o.report * (double)g->hz),
+	         report = start + every;
 	uint64_t patience = until + (uint64_t)((g->o.hold + g->o.ring + 2 * g->o.give_up + 1) * (double)g->hz);
 	memset(&g->f, 0, sizeof g->f);
 	memset(&last, 0, sizeof last);
@@ -214,7 +273,8 @@ static double run(struct gen *g, double rate, double seconds)
 
 static bool clean(const struct gen *g)
 {
-	return !(g->f.lost || g->f.wrong || g->f.refused || g->f.shed || g->f.not_started || g->f.repeated || g->f.late > g->f.started / 100);
+	return !(g->f.lost || g->f.wrong || g->f.refused || g->f.shed || g->f.not_started || g->f.repeated ||
+	         g->f.late > g->f.started / 100);
 }
 
 /* Doubles to the first rate that is too high, then closes in on the highest that is not, to one part in 32. */
@@ -236,7 +296,9 @@ static void ramp(struct gen *g)
 		if (rate < 10)
 			break;
 	}
-	printf(g->o.json ? "{\"phase\": \"highest\", \"calls_per_second\": %.0f}\n" : "highest clean rate: %.0f calls a second\n", good);
+	printf(g->o.json ? "{\"phase\": \"highest\", \"calls_per_second\": %.0f}\n"
+	                 : "highest clean rate: %.0f calls a second\n",
+	        good);
 }
 
 static void stop(int signal)
@@ -265,20 +327,16 @@ static bool meet(struct gen *g)
 int main(int argc, char **argv)
 {
 	struct gen *g = &gen;
-	int skip = rte_eal_init(argc, argv), option;
+	int skip = rte_eal_init(argc, argv);
 	if (skip < 0)
 		return 71;
-	g->o = (struct gen_options){.rate = 1000, .seconds = 10, .hold = 1, .slots = 1 << 20, .callers = 10000, .body = 250, .numbers = 100000000,
-	                            .retransmit = true, .give_up = 8, .t1 = 0.5, .report = 1};
-	optind = 1;
-	while ((option = getopt_long(argc - skip, argv + skip, "", long_options, NULL)) != -1)
-		take_option(&g->o, option, optarg);
+	take_options(argc - skip, argv + skip);
+	g->o = options;
 	struct in_addr proxy, gateway;
 	if (!g->o.device || !g->o.proxy || !g->o.gateway || inet_pton(AF_INET, g->o.proxy, &proxy) != 1 ||
-	    inet_pton(AF_INET, g->o.gateway, &gateway) != 1 || g->o.rate <= 0 || !g->o.slots || !g->o.callers || g->o.body > 1000 || !g->o.numbers) {
-		fputs(usage_text, stderr);
-		return 64;
-	}
+	        inet_pton(AF_INET, g->o.gateway, &gateway) != 1 || g->o.rate <= 0 || !g->o.slots || !g->o.callers ||
+	        g->o.body > 1000 || !g->o.numbers)
+		usage();
 	g->proxy_ip = ntohl(proxy.s_addr);
 	g->gateway_ip = ntohl(gateway.s_addr);
 	signal(SIGINT, stop);

@@ -29,11 +29,12 @@ int gen_net_open(struct gen *g)
 	g->pool = rte_pktmbuf_pool_create("frames", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!g->pool)
 		return -1;
-	if (rte_eth_dev_get_port_by_name(name, &g->port) && (rte_dev_probe(g->o.device) || rte_eth_dev_get_port_by_name(name, &g->port)))
+	if (rte_eth_dev_get_port_by_name(name, &g->port) &&
+	        (rte_dev_probe(g->o.device) || rte_eth_dev_get_port_by_name(name, &g->port)))
 		return -1;
 	if (rte_eth_dev_configure(g->port, 1, 1, &conf) || rte_eth_dev_adjust_nb_rx_tx_desc(g->port, &rxd, &txd) ||
-	    rte_eth_rx_queue_setup(g->port, 0, rxd, SOCKET_ID_ANY, NULL, g->pool) ||
-	    rte_eth_tx_queue_setup(g->port, 0, txd, SOCKET_ID_ANY, NULL))
+	        rte_eth_rx_queue_setup(g->port, 0, rxd, SOCKET_ID_ANY, NULL, g->pool) ||
+	        rte_eth_tx_queue_setup(g->port, 0, txd, SOCKET_ID_ANY, NULL))
 		return -1;
 	for (int i = 0; rte_eth_dev_start(g->port); i++) { /* a memif client's server may still be starting */
 		if (i == 100)
@@ -93,7 +94,8 @@ static void read_arp(struct gen *g, const struct rte_arp_hdr *a)
 		g->met = true;
 	}
 	if (a->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) && a->arp_data.arp_tip == rte_cpu_to_be_32(g->gateway_ip))
-		arp(g, RTE_ARP_OP_REPLY, a->arp_data.arp_sha.addr_bytes, a->arp_data.arp_sip, a->arp_data.arp_sha.addr_bytes);
+		arp(g, RTE_ARP_OP_REPLY, a->arp_data.arp_sha.addr_bytes, a->arp_data.arp_sip,
+		        a->arp_data.arp_sha.addr_bytes);
 }
 
 /* Room for one SIP text; NULL: no buffer. */
@@ -114,14 +116,19 @@ void gen_net_send(struct gen *g, struct rte_mbuf *m, uint32_t from, size_t len)
 	memcpy(h->eth.dst_addr.addr_bytes, g->proxy_mac, 6);
 	memcpy(h->eth.src_addr.addr_bytes, g->mac, 6);
 	h->eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	h->ip = (struct rte_ipv4_hdr){.version_ihl = 0x45, .time_to_live = 64, .next_proto_id = IPPROTO_UDP,
-	                              .fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
-	                              .total_length = rte_cpu_to_be_16((uint16_t)(len + 28)),
-	                              .src_addr = rte_cpu_to_be_32(from), .dst_addr = rte_cpu_to_be_32(g->proxy_ip)};
+	h->ip = (struct rte_ipv4_hdr){.version_ihl = 0x45,
+	        .time_to_live = 64,
+	        .next_proto_id = IPPROTO_UDP,
+	        .fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+	        .total_length = rte_cpu_to_be_16((uint16_t)(len + 28)),
+	        .src_addr = rte_cpu_to_be_32(from),
+	        .dst_addr = rte_cpu_to_be_32(g->proxy_ip)};
 	h->ip.hdr_checksum = sb_csum_end(fold_ip(&h->ip));
-	h->udp = (struct rte_udp_hdr){.src_port = RTE_BE16(5060), .dst_port = RTE_BE16(5060),
-	                              .dgram_len = rte_cpu_to_be_16((uint16_t)(len + 8))};
-	uint64_t sum = (uint64_t)h->ip.src_addr + h->ip.dst_addr + RTE_BE16(IPPROTO_UDP) + 2ull * h->udp.dgram_len + RTE_BE16(5060) * 2ull;
+	h->udp = (struct rte_udp_hdr){.src_port = RTE_BE16(5060),
+	        .dst_port = RTE_BE16(5060),
+	        .dgram_len = rte_cpu_to_be_16((uint16_t)(len + 8))};
+	uint64_t sum = (uint64_t)h->ip.src_addr + h->ip.dst_addr + RTE_BE16(IPPROTO_UDP) + 2ull * h->udp.dgram_len +
+	               RTE_BE16(5060) * 2ull;
 	uint16_t folded = sb_csum_end(sb_csum_add(sum, (char *)(h + 1), len));
 	h->udp.dgram_cksum = folded ? folded : 0xffff;
 	m->data_len = (uint16_t)(len + HEADERS);
@@ -145,9 +152,12 @@ void gen_net_icmp(struct gen *g, const struct rte_mbuf *offending)
 	memcpy(h->eth.dst_addr.addr_bytes, g->proxy_mac, 6);
 	memcpy(h->eth.src_addr.addr_bytes, g->mac, 6);
 	h->eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	h->ip = (struct rte_ipv4_hdr){.version_ihl = 0x45, .time_to_live = 64, .next_proto_id = IPPROTO_ICMP,
-	                              .total_length = rte_cpu_to_be_16((uint16_t)(28 + quoted)),
-	                              .src_addr = o->ip.dst_addr, .dst_addr = o->ip.src_addr};
+	h->ip = (struct rte_ipv4_hdr){.version_ihl = 0x45,
+	        .time_to_live = 64,
+	        .next_proto_id = IPPROTO_ICMP,
+	        .total_length = rte_cpu_to_be_16((uint16_t)(28 + quoted)),
+	        .src_addr = o->ip.dst_addr,
+	        .dst_addr = o->ip.src_addr};
 	h->ip.hdr_checksum = sb_csum_end(fold_ip(&h->ip));
 	*icmp = (struct rte_icmp_hdr){.icmp_type = 3, .icmp_code = 3};
 	memcpy(icmp + 1, &o->ip, quoted);
@@ -174,14 +184,16 @@ void gen_net_flush(struct gen *g)
 	g->n_out = 0;
 }
 
-bool gen_net_read(struct gen *g, const struct rte_mbuf *m, const char **text, uint32_t *len, uint32_t *to, bool *checksum_wrong)
+bool gen_net_read(
+        struct gen *g, const struct rte_mbuf *m, const char **text, uint32_t *len, uint32_t *to, bool *checksum_wrong)
 {
 	const struct headers *h = rte_pktmbuf_mtod(m, const struct headers *);
 	if (h->eth.ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP) && m->data_len >= 42) {
 		read_arp(g, (const void *)(&h->eth + 1));
 		return false;
 	}
-	if (h->eth.ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || h->ip.next_proto_id != IPPROTO_UDP || m->data_len < HEADERS)
+	if (h->eth.ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || h->ip.next_proto_id != IPPROTO_UDP ||
+	        m->data_len < HEADERS)
 		return false;
 	uint32_t udp = rte_be_to_cpu_16(h->udp.dgram_len);
 	if (udp < 8 || udp + HEADERS - 8 > m->data_len || h->udp.dst_port != RTE_BE16(5060))

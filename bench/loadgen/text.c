@@ -165,8 +165,8 @@ size_t gen_write_own(const struct gen *g, char *start, uint32_t slot, const char
 	return (size_t)(p - start);
 }
 
-/* Via to CSeq of a request, To's tag left out where it has none yet; 0 when it does not fit. To comes last, so that a tag
- * may be put behind it. */
+/* Via to CSeq of a request, To's tag left out where it has none yet; 0 when it does not fit. To comes last, so that a
+ * tag may be put behind it. */
 size_t gen_write_block(const struct gen_message *m, char *start, size_t size)
 {
 	size_t need = m->routes.len + m->call_id.len + m->from.len + m->to.len + m->cseq.len + 80;
@@ -204,8 +204,8 @@ static char *put_trunk_tag(char *p, uint32_t slot, uint32_t generation)
 }
 
 /* An answer to a request that is at hand; status like "100 Trying". A request within a dialog has its To tag. */
-size_t gen_write_response(const struct gen_message *m, char *start, uint32_t slot, uint32_t generation, const char *status,
-                          const char *more)
+size_t gen_write_response(const struct gen_message *m, char *start, uint32_t slot, uint32_t generation,
+        const char *status, const char *more)
 {
 	char *p = PUT(start, "SIP/2.0 ");
 	p = put(p, status, strlen(status));
@@ -221,7 +221,8 @@ size_t gen_write_response(const struct gen_message *m, char *start, uint32_t slo
 }
 
 /* The trunk's own answer, later, from the block kept. */
-size_t gen_write_answer(const struct gen *g, char *start, const struct gen_call *c, uint32_t slot, const char *status, bool sdp)
+size_t gen_write_answer(
+        const struct gen *g, char *start, const struct gen_call *c, uint32_t slot, const char *status, bool sdp)
 {
 	char *p = PUT(start, "SIP/2.0 ");
 	p = put(p, status, strlen(status));
@@ -238,10 +239,11 @@ size_t gen_write_answer(const struct gen *g, char *start, const struct gen_call 
 	return (size_t)(p - start);
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * ----------------------------------------------------------------------------------------------------------- */
 
-/* Where the lines of the header block begin; lines[n] is where the body does. 0: no end of the block. The 63 bytes behind
- * the text can be read: it lies in a buffer of 2 KiB and more. */
+/* Where the lines of the header block begin; lines[n] is where the body does. 0: no end of the block. The 63 bytes
+ * behind the text can be read: it lies in a buffer of 2 KiB and more. */
 __attribute__((target("avx2"))) static unsigned find_lines(const char *text, uint32_t len, uint32_t lines[GEN_LINES])
 {
 	unsigned n = 1;
@@ -249,7 +251,8 @@ __attribute__((target("avx2"))) static unsigned find_lines(const char *text, uin
 	const __m256i lf = _mm256_set1_epi8('\n');
 	lines[0] = 0;
 	for (uint32_t at = 0; at < len; at += 32) {
-		uint32_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const void *)(text + at)), lf));
+		uint32_t mask = (uint32_t)_mm256_movemask_epi8(
+		        _mm256_cmpeq_epi8(_mm256_loadu_si256((const void *)(text + at)), lf));
 		if (len - at < 32)
 			mask &= (1u << (len - at)) - 1;
 		for (; mask; mask &= mask - 1) {
@@ -278,7 +281,8 @@ static bool is(const char *name, size_t len, const char *wanted, size_t wanted_l
 }
 #define IS(literal) is(line, len, literal, sizeof(literal) - 1)
 
-/* Several values of one name come in one line, or in lines that follow one another: one span, so long as it is one line. */
+/* Several values of one name come in one line, or in lines that follow one another: one span, so long as it is one
+ * line. */
 static void read_line(struct gen_message *m, const char *line, size_t len, struct gen_span value)
 {
 	switch (line[0] | 0x20) {

@@ -8,7 +8,8 @@ static void send_from(struct gen *g, struct rte_mbuf *m, uint32_t from, size_t l
 	gen_net_send(g, m, from, len);
 }
 
-static void respond(struct gen *g, const struct gen_message *m, uint32_t from, uint32_t slot, const char *status, const char *more)
+static void respond(
+        struct gen *g, const struct gen_message *m, uint32_t from, uint32_t slot, const char *status, const char *more)
 {
 	struct rte_mbuf *frame;
 	char *p = gen_net_begin(g, &frame);
@@ -42,7 +43,8 @@ void gen_trunk_answer(struct gen *g, uint32_t slot, unsigned tries)
 	gen_wait(g, &g->repeat[tries], slot, GEN_OP_REPEAT_OK, tries + 1);
 }
 
-/* What a proxy may change is what differs: one hop less, its Via on top, our branch beneath, the body as it was (16.6). */
+/* What a proxy may change is what differs: one hop less, its Via on top, our branch beneath, the body as it was (16.6).
+ */
 static const char *invite_is_wrong(struct gen *g, const struct gen_message *m, uint32_t slot)
 {
 	char branch[32] = "z9hG4bKI";
@@ -85,7 +87,8 @@ static void take_invite(struct gen *g, const struct gen_message *m, uint32_t slo
 		gen_trunk_answer(g, slot, 0);
 }
 
-static void meet_invite(struct gen *g, const struct gen_message *m, uint32_t slot, const struct rte_mbuf *frame, uint32_t to)
+static void meet_invite(
+        struct gen *g, const struct gen_message *m, uint32_t slot, const struct rte_mbuf *frame, uint32_t to)
 {
 	switch (((to >> 8 & 255) - 100) / 10) {
 	case GEN_REFUSES:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* micro.c - ticks of the TSC that reading each message of a call takes: the least of many rounds, so that what else the machine does
- * does not count. Each round reads many copies that lie apart, as packet buffers do, all in the second-level cache. */
+/* micro.c - ticks of the TSC that reading each message of a call takes: the least of many rounds, so that what else the
+ * machine does does not count. Each round reads many copies that lie apart, as packet buffers do, all in the
+ * second-level cache. */
 #include "dataplane/sip/sip.h"
 #include "messages.h"
 #include <inttypes.h>
@@ -27,8 +28,10 @@ static double read_ticks(const char *text)
 		uint64_t start = __rdtsc();
 		for (unsigned i = 0; i < COPIES; i++) {
 			bool asked = false;
-			if (sb_sip_read(&sip[i], copies + i * ROOM, (uint32_t)len, false, &asked) > SB_READ_RESPONSE || asked) {
-				fprintf(stderr, "micro: the index is not certain of: %.60s (%u %s)\n", text, sip[i].error, sip[i].error_text);
+			if (sb_sip_read(&sip[i], copies + i * ROOM, (uint32_t)len, false, &asked) > SB_READ_RESPONSE ||
+			        asked) {
+				fprintf(stderr, "micro: the index is not certain of: %.60s (%u %s)\n", text,
+				        sip[i].error, sip[i].error_text);
 				exit(1);
 			}
 		}

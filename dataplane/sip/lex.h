@@ -47,8 +47,10 @@ static inline bool lex_is(char c, unsigned classes)
 /* Of the 64 bytes at s, those of none of the classes. Reads into the pad at most. */
 static inline uint64_t lex_none_of64(const char *s, unsigned classes)
 {
-	__m512i v = _mm512_loadu_si512(s), low = _mm512_loadu_si512(lex_class), high = _mm512_loadu_si512(lex_class + 64);
-	__mmask64 none = _mm512_testn_epi8_mask(_mm512_permutex2var_epi8(low, v, high), _mm512_set1_epi8((char)classes));
+	__m512i v = _mm512_loadu_si512(s), low = _mm512_loadu_si512(lex_class),
+	        high = _mm512_loadu_si512(lex_class + 64);
+	__mmask64 none =
+	        _mm512_testn_epi8_mask(_mm512_permutex2var_epi8(low, v, high), _mm512_set1_epi8((char)classes));
 	__mmask64 beyond = _mm512_movepi8_mask(v); /* all above ASCII is LEX_VIS and nothing else */
 	return classes & LEX_VIS ? none & ~beyond : none | beyond;
 }
@@ -61,7 +63,8 @@ static inline uint64_t lex_eq64(const char *s, char c)
 
 #elif defined __AVX2__
 
-/* lex_class turned on its side: bit h of lex_nibble[class][l] says whether the byte h << 4 | l, h < 8, is of class 1 << class. */
+/* lex_class turned on its side: bit h of lex_nibble[class][l] says whether the byte h << 4 | l, h < 8, is of class 1 <<
+ * class. */
 /* clang-format off */
 static const uint8_t lex_nibble[8][16] = {
 	{0xe8, 0xfc, 0xf8, 0xf8, 0xf8, 0xfc, 0xf8, 0xfc, 0xf8, 0xf8, 0xf4, 0x54, 0x50, 0x54, 0xd4, 0x70},
@@ -77,11 +80,13 @@ static const uint8_t lex_nibble[8][16] = {
 
 static inline uint32_t lex_none_of(const char *s, unsigned classes)
 {
-	const __m256i bit = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+	const __m256i bit = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32,
+	        64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
 	__m256i v = _mm256_loadu_si256((const __m256i_u *)s), table = _mm256_setzero_si256();
 	for (unsigned c = 0; c < 8; c++)
 		if (classes >> c & 1)
-			table = _mm256_or_si256(table, _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)lex_nibble[c])));
+			table = _mm256_or_si256(
+			        table, _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)lex_nibble[c])));
 	__m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
 	__m256i hit = _mm256_and_si256(_mm256_shuffle_epi8(table, v), _mm256_shuffle_epi8(bit, high));
 	uint32_t none = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(hit, _mm256_setzero_si256()));
@@ -91,7 +96,8 @@ static inline uint32_t lex_none_of(const char *s, unsigned classes)
 /* Of the 32 bytes at s, those that are c. */
 static inline uint32_t lex_eq(const char *s, char c)
 {
-	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i_u *)s), _mm256_set1_epi8(c)));
+	return (uint32_t)_mm256_movemask_epi8(
+	        _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i_u *)s), _mm256_set1_epi8(c)));
 }
 
 static inline uint64_t lex_none_of64(const char *s, unsigned classes)
@@ -108,28 +114,30 @@ static inline uint64_t lex_eq64(const char *s, char c)
 
 #ifdef __AVX2__
 
-/* The first offset from at whose bit is set in `hits`, an expression over the 64 bytes at text + at; end if there is none. */
-#define LEX_FIRST(hits)                                                                                                 \
-	for (; at < end; at += 64) {                                                                                    \
-		uint64_t found = (hits);                                                                                \
-		if (found) {                                                                                            \
-			at += (uint32_t)__builtin_ctzll(found);                                                         \
-			return at < end ? at : end;                                                                     \
-		}                                                                                                       \
-	}                                                                                                               \
+/* The first offset from at whose bit is set in `hits`, an expression over the 64 bytes at text + at; end if there is
+ * none. */
+#define LEX_FIRST(hits)                                                                                                \
+	for (; at < end; at += 64) {                                                                                   \
+		uint64_t found = (hits);                                                                               \
+		if (found) {                                                                                           \
+			at += (uint32_t)__builtin_ctzll(found);                                                        \
+			return at < end ? at : end;                                                                    \
+		}                                                                                                      \
+	}                                                                                                              \
 	return end
 
 #else
 
-#define LEX_FIRST_PLAIN(stop)                                                                                           \
-	while (at < end && !(stop))                                                                                     \
-		at++;                                                                                                   \
+#define LEX_FIRST_PLAIN(stop)                                                                                          \
+	while (at < end && !(stop))                                                                                    \
+		at++;                                                                                                  \
 	return at
 
 #endif
 
 /* Offset of the first byte from at that is of none of the classes; end if there is none. */
-static inline __attribute__((always_inline)) uint32_t lex_run(const char *text, uint32_t at, uint32_t end, unsigned classes)
+static inline __attribute__((always_inline)) uint32_t lex_run(
+        const char *text, uint32_t at, uint32_t end, unsigned classes)
 {
 #ifdef __AVX2__
 	LEX_FIRST(lex_none_of64(text + at, classes));
@@ -160,7 +168,8 @@ static inline __attribute__((always_inline)) uint32_t lex_find(const char *text,
 }
 
 /* Offset of the first a or b. */
-static inline __attribute__((always_inline)) uint32_t lex_find2(const char *text, uint32_t at, uint32_t end, char a, char b)
+static inline __attribute__((always_inline)) uint32_t lex_find2(
+        const char *text, uint32_t at, uint32_t end, char a, char b)
 {
 #ifdef __AVX2__
 	LEX_FIRST(lex_eq64(text + at, a) | lex_eq64(text + at, b));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* quick.h - the shapes that nearly every message has, read with a few vector compares and no loop over bytes. Each returns
- * false where it is not certain, having done no harm; the full grammar is then asked, and would have read the same.
- * Inside the sip folder, where there are vectors. A run never passes the end of a line: CR and LF are of no class asked for. */
+/* quick.h - the shapes that nearly every message has, read with a few vector compares and no loop over bytes. Each
+ * returns false where it is not certain, having done no harm; the full grammar is then asked, and would have read the
+ * same. Inside the sip folder, where there are vectors. A run never passes the end of a line: CR and LF are of no class
+ * asked for. */
 #pragma once
 #include "dataplane/sip/lex.h"
 
@@ -58,8 +59,11 @@ static inline bool quick_uri(const char *text, uint32_t at, uint32_t *end, struc
 	*end = host + host_n;
 	if (host_n < 2 || host_n == 64 || !quick_port(text, end, &port))
 		return false;
-	*uri = (struct sb_uri){.scheme = SB_SCHEME_SIP, .user = lex_span(user, user + n), .host = lex_span(host, host + host_n),
-	        .port = port, .params = lex_span(*end, *end)};
+	*uri = (struct sb_uri){.scheme = SB_SCHEME_SIP,
+	        .user = lex_span(user, user + n),
+	        .host = lex_span(host, host + host_n),
+	        .port = port,
+	        .params = lex_span(*end, *end)};
 	return true;
 }
 

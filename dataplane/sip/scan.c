@@ -28,8 +28,9 @@ static inline bool step(struct carry *c, struct sb_lines *out, uint64_t lf, uint
 		out->too_many = true;
 		return true;
 	}
-	/* Four are written whether they are there or not: hardly a block has more, and no branch depends on how many. */
-	for (uint32_t i = out->n; ; i += 4) {
+	/* Four are written whether they are there or not: hardly a block has more, and no branch depends on how many.
+	 */
+	for (uint32_t i = out->n;; i += 4) {
 		for (uint32_t j = i; j < i + 4; j++, ends &= ends - 1)
 			out->end[j] = (uint16_t)(base + (uint32_t)__builtin_ctzll(ends | 1ull << 63));
 		if (!ends)
