@@ -136,7 +136,7 @@ static bool active(const struct sb_leg *l)
 void sb_leg_give_up(struct sb_core *c, struct sb_txn *t, unsigned leg)
 {
 	struct sb_leg *l = &t->leg[leg];
-	if (active(l) && t->kind != SB_TXN_BYE)
+	if (active(l))
 		sb_stat_add(&sb_stats_of(c, t, l->trunk)->active, -1);
 	l->flags |= SB_LEG_GIVEN_UP;
 	if (l->state == SB_LEG_CALLING)
@@ -170,7 +170,7 @@ void sb_leg_settle(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_le
 
 void sb_leg_alive(struct sb_core *c, struct sb_txn *t, unsigned leg)
 {
-	if (t->kind == SB_TXN_BYE || (t->leg[leg].flags & SB_LEG_ALIVE_TOLD))
+	if (t->leg[leg].flags & SB_LEG_ALIVE_TOLD)
 		return;
 	t->leg[leg].flags |= SB_LEG_ALIVE_TOLD;
 	if (sb_tell_still_there(c, t, t->leg[leg].trunk))
@@ -234,18 +234,19 @@ void sb_leg_cancel_again(struct sb_core *c, struct sb_txn *t, unsigned leg)
 static struct sb_addr after_2xx_target(
         const struct sb_pkt *pkt, const struct sb_sip *r, const char *own, size_t own_len)
 {
-	struct sb_addr to = pkt->peer;
+	struct sb_addr to;
 	struct sb_route_walk walk = {.line = r->record_route_line};
 	struct sb_route route;
 	struct sb_uri uri;
 	bool bad;
 	if (r->record_route_line && sb_sip_route_next(r, &walk, &route, &bad) &&
 	        !memmem(sb_at(r, route.uri), route.uri.len, own, own_len))
-		return to;
-	if (r->contact.len && sb_uri_parse(r->text, r->contact, &uri) == 0 &&
-	        sb_addr_parse_ip(r->text + uri.host.off, uri.host.len, &to) == 0)
-		to.port = uri.port ? uri.port : 5060;
-	return to.family == pkt->peer.family ? to : pkt->peer;
+		return pkt->peer;
+	if (!r->contact.len || sb_uri_parse(r->text, r->contact, &uri) ||
+	        sb_addr_parse_ip(r->text + uri.host.off, uri.host.len, &to) || to.family != pkt->peer.family)
+		return pkt->peer;
+	to.port = uri.port ? uri.port : 5060;
+	return to;
 }
 
 /* 13.2.2.4: the ACK to a 2xx has a branch of its own; nothing ever answers it. */

@@ -7,12 +7,16 @@
 static void other_requests_never_get_408(void **state)
 {
 	(void)state;
-	struct world *w = world_new(1);
-	world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
-	const struct world_sent *o = world_expect(w, "OPTIONS", T1);
-	world_rx(w, T1, world_answer(o->text, 408, ""));
-	assert_int_equal(world_count_sent(w, 0, "SIP/2.0 408", world_caller), 0);
-	world_free(w);
+	for (unsigned listed = 0; listed < 2; listed++) {
+		struct world *w = world_new(1);
+		if (!listed) /* then it is no reason to try another trunk, but an answer all the same */
+			memset(&w->trunks[0][0].failover_on, 0, sizeof w->trunks[0][0].failover_on);
+		world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
+		const struct world_sent *o = world_expect(w, "OPTIONS", T1);
+		assert_int_equal(world_rx(w, T1, world_answer(o->text, 408, "")), SB_C_end_consumed);
+		world_quiet(w);
+		world_end(w);
+	}
 }
 
 /* R4320, R3261-17: told nothing, the caller repeats until its Timer F, and its last copy may be slow. Found by the
@@ -234,6 +238,178 @@ static void each_dialog_of_an_unwanted_fork_is_hung_up(void **state)
 	world_free(w);
 }
 
+/* R3261-17.1.1.3: an answer to something we never sent by that branch is stray */
+static void answer_with_a_foreign_method_is_stray(void **state)
+{
+	(void)state;
+	static const char *const methods[] = {"INVITE", "MESSAGE"};
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = world_new(1);
+		char text[4096];
+		world_rx(w, world_caller, world_request(methods[i], 1, "", ""));
+		if (i == 0)
+			world_expect(w, "SIP/2.0 100", world_caller);
+		snprintf(text, sizeof text, "%s", world_answer(world_expect(w, methods[i], T1)->text, 200, ""));
+		memcpy(strstr(text, methods[i]), "BYE    ", strlen(methods[i]));
+		assert_int_equal(world_rx(w, T1, text), SB_C_drop_stray_response);
+		world_quiet(w);
+		world_end(w);
+	}
+}
+
+/* R6026: what an accepted call's trunk says besides its 2xx is absorbed by the record */
+static void refusal_behind_a_2xx_is_absorbed(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	world_rx(w, T1, world_answer(inv->text, 200, ""));
+	world_expect(w, "SIP/2.0 200", world_caller);
+	assert_int_equal(world_rx(w, T1, world_answer(inv->text, 180, "")), SB_C_end_consumed);
+	assert_int_equal(world_rx(w, T1, world_answer(inv->text, 486, "")), SB_C_end_consumed);
+	world_quiet(w);
+	world_end(w);
+}
+
+/* R3261-9.1: only a final answer ends the CANCEL's retransmissions */
+static void provisional_to_a_cancel_does_not_end_it(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	world_rx(w, T1, world_answer(inv->text, 180, ""));
+	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
+	w->seen = w->n_sent - 1;
+	const struct world_sent *cancel = world_expect(w, "CANCEL", T1);
+	assert_int_equal(world_rx(w, T1, world_answer(cancel->text, 100, "")), SB_C_end_consumed);
+	world_pass(w, 500);
+	world_expect(w, "CANCEL", T1);
+	assert_int_equal(world_rx(w, T1, world_answer(cancel->text, 200, "")), SB_C_end_consumed);
+	world_pass(w, 5000);
+	world_quiet(w);
+	world_end(w);
+}
+
+/* P11: a phone that rings on after its CANCEL has timed out counts as nobody's active leg in the end */
+static void phone_that_rings_on_after_its_cancel_is_not_counted_for_ever(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	const char *ringing = world_answer(inv->text, 180, "");
+	world_rx(w, T1, ringing);
+	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
+	world_pass(w, 32001);
+	assert_int_equal(world_count_sent(w, 0, "SIP/2.0 487", world_caller) > 0, 1);
+	assert_int_equal(w->stats[0].active, 0);
+	assert_int_equal(world_rx(w, T1, ringing), SB_C_end_consumed);
+	assert_int_equal(world_count_sent(w, 0, "SIP/2.0 180", world_caller), 1);
+	world_end(w);
+}
+
+/* R3261-16.7 step 6: of 4xx those go up that a caller can act on, of all classes the lowest, and 503 last */
+static void better_final_of_two_goes_up(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned first, second, up;
+	} rows[] = {{404, 401, 401}, {401, 404, 401}, {404, 407, 407}, {480, 484, 484}, {500, 404, 404},
+	        {404, 500, 404}, {503, 500, 500}, {504, 503, 504}, {404, 302, 302}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_new(2);
+		char start[32];
+		for (unsigned code = 300; code < 600; code++) {
+			sb_code_add(&w->trunks[0][0].failover_on, code);
+			sb_code_add(&w->trunks[0][1].failover_on, code);
+		}
+		const struct world_sent *inv = world_call(w, 1);
+		world_rx(w, T1, world_answer(inv->text, rows[i].first, ""));
+		world_expect(w, "ACK", T1);
+		inv = world_expect(w, "INVITE", T2);
+		world_rx(w, T2, world_answer(inv->text, rows[i].second, ""));
+		world_expect(w, "ACK", T2);
+		snprintf(start, sizeof start, "SIP/2.0 %u", rows[i].up);
+		world_expect(w, start, world_caller);
+		world_end(w);
+	}
+}
+
+/* R3261-16.7 step 5: a 6xx ends the hunt, whatever failover_on says */
+static void global_refusal_ends_the_hunt_of_other_requests(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	sb_code_add(&w->trunks[0][0].failover_on, 603);
+	world_rx(w, world_caller, world_request("MESSAGE", 1, "", ""));
+	const struct world_sent *m = world_expect(w, "MESSAGE", T1);
+	world_rx(w, T1, world_answer(m->text, 603, ""));
+	world_expect(w, "SIP/2.0 603", world_caller);
+	assert_int_equal(world_rx(w, T1, world_answer(m->text, 100, "")), SB_C_end_consumed); /* late, and nothing */
+	world_quiet(w);
+	world_end(w);
+}
+
+/* R3261-16.10, 17.1.2: our BYE goes on until a final answer or 64*T1; neither a provisional nor ICMP ends it */
+static void our_bye_goes_on_until_its_final_answer(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	const char *ok = world_answer(inv->text, 200, "");
+	world_pass(w, 33000);
+	w->seen = w->n_sent;
+	world_rx(w, T1, ok);
+	world_expect(w, "ACK", T1);
+	const struct world_sent *bye = world_expect(w, "BYE", T1);
+	assert_int_equal(world_rx(w, T1, world_answer(bye->text, 100, "")), SB_C_end_consumed);
+	assert_int_equal(world_icmp(w, T1, bye->text), SB_C_end_consumed);
+	assert_int_equal(world_told(w, SB_MAIL_EVIDENCE, SB_EV_ICMP), 0);
+	unsigned from = w->n_sent;
+	world_pass(w, 500);
+	assert_int_equal(world_count_sent(w, from, "BYE", T1), 1);
+	assert_int_equal(world_rx(w, T1, world_answer(bye->text, 200, "")), SB_C_end_consumed);
+	from = w->n_sent;
+	world_pass(w, 20000);
+	assert_int_equal(world_count_sent(w, from, "BYE", T1), 0);
+	world_end(w);
+}
+
+/* R3261-13.2.2.4, 12.2.1.1: ACK and BYE of a 2xx that nobody wants go where a caller's would: to whom the first
+ * Record-Route that is not ours belongs, which is the peer; else to the Contact, if it is an address of the family */
+static void ack_of_an_unwanted_2xx_goes_where_the_callers_would(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *lines, *to, *uri;
+	} rows[] = {{"Contact: <sip:b@192.0.2.77:5090>\r\n", "192.0.2.77:5090", "sip:b@192.0.2.77:5090"},
+	        {"Contact: <sip:b@192.0.2.77>\r\n", "192.0.2.77:5060", "sip:b@192.0.2.77"},
+	        {"Contact: <sip:b@name.example>\r\n", T1, "sip:b@name.example"},
+	        {"Contact: <sip:b@[2001:db8::1]>\r\n", T1, "sip:b@[2001:db8::1]"},
+	        {"Contact: <mailto:b@example.com>\r\n", T1, "sip:+442079460000@example.com"},
+	        {"", T1, "sip:+442079460000@example.com"},
+	        {"Record-Route: <sip:192.0.2.55;lr>\r\nContact: <sip:b@192.0.2.77>\r\n", T1, "sip:b@192.0.2.77"}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_new(1);
+		char text[4096], start[128];
+		const char *ok = world_answer(world_call(w, 1)->text, 200, rows[i].lines), *own;
+		if (strncmp(rows[i].lines, "Record-Route", 12) == 0) { /* above ours: nearer to the callee */
+			own = strstr(ok, "Record-Route: <sip:192.0.2.10");
+			snprintf(text, sizeof text, "%.*s%s%s", (int)(own - ok), ok,
+			        "Record-Route: <sip:192.0.2.55;lr>\r\n", own);
+		} else {
+			snprintf(text, sizeof text, "%s", ok);
+		}
+		world_pass(w, 33000);
+		w->seen = w->n_sent;
+		world_rx(w, T1, text);
+		snprintf(start, sizeof start, "ACK %s SIP/2.0", rows[i].uri);
+		world_expect(w, start, rows[i].to);
+		snprintf(start, sizeof start, "BYE %s SIP/2.0", rows[i].uri);
+		world_expect(w, start, rows[i].to);
+		world_end(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +426,14 @@ int main(void)
 	        cmocka_unit_test(final_is_not_resent_beyond_timer_h),
 	        cmocka_unit_test(answer_outranks_silence_for_other_requests),
 	        cmocka_unit_test(each_dialog_of_an_unwanted_fork_is_hung_up),
+	        cmocka_unit_test(answer_with_a_foreign_method_is_stray),
+	        cmocka_unit_test(refusal_behind_a_2xx_is_absorbed),
+	        cmocka_unit_test(provisional_to_a_cancel_does_not_end_it),
+	        cmocka_unit_test(phone_that_rings_on_after_its_cancel_is_not_counted_for_ever),
+	        cmocka_unit_test(better_final_of_two_goes_up),
+	        cmocka_unit_test(global_refusal_ends_the_hunt_of_other_requests),
+	        cmocka_unit_test(our_bye_goes_on_until_its_final_answer),
+	        cmocka_unit_test(ack_of_an_unwanted_2xx_goes_where_the_callers_would),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
