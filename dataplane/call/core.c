@@ -150,9 +150,8 @@ static struct sb_end request(struct sb_core *c, const struct sb_pkt *pkt, const 
 		return sb_other_again(c, t);
 	if (l && sip->method == SB_M_CANCEL)
 		return sb_out_reply(c, pkt, sip, 200, NULL, NULL); /* too late to matter (9.2) */
-	if (l) {
-		if (sip->method == SB_M_INVITE)
-			sb_count(c->cfg.counters, SB_C_retransmissions_in);
+	if (l) { /* the method is part of the key: it is the INVITE again */
+		sb_count(c->cfg.counters, SB_C_retransmissions_in);
 		return sb_ended(SB_C_end_consumed); /* RFC 6026: absorbed */
 	}
 	return sb_request_new(c, pkt, sip, key, key2);
@@ -200,7 +199,7 @@ static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const
 
 static struct sb_end bad_request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
 {
-	if (sip->method == SB_M_ACK || !sip->answerable || !sip->error)
+	if (sip->method == SB_M_ACK || !sip->answerable)
 		return sb_ended(SB_C_drop_bad_request);
 	return sb_out_reply(c, pkt, sip, sip->error, sip->error_text, NULL);
 }

@@ -40,7 +40,7 @@ static void tell_move(struct sb_core *c, const struct sb_txn *t, unsigned from, 
  * formula asks for more (S1.2 with R4320: there is no 408 to tell the caller later). */
 static void fit_other(const struct sb_core *c, struct sb_txn *t, unsigned leg)
 {
-	uint32_t now = sb_txn_now(c, t), whole = 64 * t->snap->t1_ms, left = whole > now ? whole - now : 0, n = 1;
+	uint32_t now = sb_txn_now(c, t), left = 64 * t->snap->t1_ms - now, n = 1; /* time_left() was asked */
 	for (unsigned i = leg + 1; i < t->n_legs; i++)
 		n += sb_steer_usable(t->snap, c->cfg.health, t->leg[i].trunk);
 	if (t->leg[leg].end > now + left / n)
@@ -75,7 +75,7 @@ bool sb_hunt_next(struct sb_core *c, struct sb_txn *t, enum sb_evidence why, con
 		sb_leg_give_up(c, t, from);
 	while (!t->cancelled && i < t->n_legs && time_left(c, t)) {
 		/* The first may be a panic choice, which is DOWN by definition. */
-		if (!(first && i == 0) && !sb_steer_usable(t->snap, c->cfg.health, t->leg[i].trunk)) {
+		if (!first && !sb_steer_usable(t->snap, c->cfg.health, t->leg[i].trunk)) {
 			tell_skipped(c, t, i++, sip);
 			continue;
 		}
@@ -132,7 +132,7 @@ int sb_hunt_compose(const struct sb_sip *response, struct sb_pkt *pkt)
 
 bool sb_hunt_kept_is_better(const struct sb_txn *t, unsigned status)
 {
-	return t->best_status != 0 && rank(t->best_status) < rank(status);
+	return t->best.at && rank(t->best_status) < rank(status);
 }
 
 void sb_hunt_best(struct sb_core *c, struct sb_txn *t, unsigned status, const struct sb_pkt *pkt, int n)

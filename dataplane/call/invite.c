@@ -83,7 +83,7 @@ static void finish(struct sb_core *c, struct sb_txn *t)
 /* A trunk's final, n bytes composed into pkt, ends the call, unless an earlier one is the better answer. */
 static void finish_with(struct sb_core *c, struct sb_txn *t, unsigned status, struct sb_pkt *pkt, int n)
 {
-	if (n <= 0 || (!t->cancelled && t->best.at && sb_hunt_kept_is_better(t, status))) {
+	if (n <= 0 || (!t->cancelled && sb_hunt_kept_is_better(t, status))) {
 		if (n <= 0 && !t->best.at)
 			t->best_status = (uint16_t)status;
 		c->cfg.ops->free(c->cfg.ops_ctx, pkt);

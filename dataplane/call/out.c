@@ -66,7 +66,7 @@ struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const st
 	struct sb_reply reply = {.status = status,
 	        .reason = reason ? reason : sb_reason(status),
 	        .to_tag = tag,
-	        .to_tag_len = status == 100 ? 0 : sizeof tag,
+	        .to_tag_len = sizeof tag,
 	        .extra = extra,
 	        .source = pkt->peer};
 	/* A broken request may have no body to begin at: then it is copied from as a whole. */
@@ -150,6 +150,5 @@ void sb_tell_event(struct sb_core *c, const struct sb_txn *t, struct sb_mail *m,
 		memcpy(m->event.text, sb_at(sip, sip->call_id), n);
 		m->event.text_len = (uint8_t)n;
 	}
-	if (!sb_ring_put(&c->cfg.mail->up, m))
-		sb_count(c->cfg.counters, SB_C_mail_full);
+	sb_ring_put(&c->cfg.mail->up, m); /* event_allowed() saw half of it free */
 }

@@ -75,8 +75,6 @@ void sb_txn_free(struct sb_core *c, struct sb_txn *t)
 	sb_store_drop(&c->store, &t->request);
 	sb_store_drop(&c->store, &t->last);
 	sb_store_drop(&c->store, &t->best);
-	if (t->kind == SB_TXN_INVITE && t->srv == SB_SRV_PROCEEDING)
-		sb_stat_add(&c->usage.invites, -1);
 	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)t->snap)->refs[c->cfg.worker].n, -1);
 	t->kind = SB_TXN_FREE;
 	t->gen = (t->gen + 1) & SB_COOKIE_GEN_MASK;

@@ -179,6 +179,25 @@ static void repeated_late_2xx_holds_one_slot(void **state)
 	world_end(w);
 }
 
+/* Invariant 1: whatever the region's size, no chunk reaches beyond it; a text that no datagram holds is refused */
+static void store_stays_in_its_region(void **state)
+{
+	(void)state;
+	static char text[SB_SIP_MAX + 1];
+	struct sb_store s;
+	uint8_t *region = aligned_alloc(64, (SB_STORE_PAGE * 4 + 63) & ~63u);
+	for (uint64_t size = 0; size < 3 * (SB_STORE_PAGE + 64); size += 13) {
+		sb_store_init(&s, region, size);
+		assert_true(s.n_pages == 0 || s.first + (uint64_t)s.n_pages * SB_STORE_PAGE <= region + size);
+		assert_true((uint8_t *)&s.page[s.n_pages] <= s.first);
+		assert_true(s.n_pages + 1 >= size / (SB_STORE_PAGE + 64));
+	}
+	sb_store_init(&s, region, SB_STORE_PAGE + 64);
+	assert_int_equal(sb_store_put(&s, text, SB_SIP_MAX + 1).at, 0);
+	assert_int_not_equal(sb_store_put(&s, text, SB_SIP_MAX).at, 0);
+	free(region);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +209,7 @@ int main(void)
 	        cmocka_unit_test(long_broken_request_is_answered),
 	        cmocka_unit_test(request_too_large_to_relay_gets_513),
 	        cmocka_unit_test(repeated_late_2xx_holds_one_slot),
+	        cmocka_unit_test(store_stays_in_its_region),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

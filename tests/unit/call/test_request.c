@@ -214,6 +214,104 @@ static void stray_responses_are_dropped(void **state)
 	world_free(w);
 }
 
+/* R3261-16.6 step 4: what makes a dialog is record-routed, nothing else is */
+static void what_makes_a_dialog_is_record_routed(void **state)
+{
+	(void)state;
+	static const char *const methods[] = {
+	        "INVITE", "SUBSCRIBE", "REFER", "MESSAGE", "OPTIONS", "REGISTER", "NOTIFY", "PUBLISH", "WHATEVER"};
+	for (unsigned i = 0; i < sizeof methods / sizeof *methods; i++) {
+		struct world *w = world_new(1);
+		world_rx(w, world_caller, world_request(methods[i], 1, "", ""));
+		w->seen = w->n_sent - 1;
+		assert_int_equal(world_count_header(world_expect(w, methods[i], T1)->text, "Record-Route"), i < 3);
+		world_free(w);
+	}
+}
+
+/* 16.3: OPTIONS is answered if it is addressed to one of our listeners, and relayed like any other if it is not */
+static void options_is_ours_by_its_uri(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *uri;
+		bool ours;
+	} rows[] = {{"sip:192.0.2.10", true}, {"sip:192.0.2.10:5060", true}, {"sip:198.51.100.10", true},
+	        {"sip:192.0.2.10:5061", false}, {"sip:192.0.2.11", false}, {"sip:user@192.0.2.10", false},
+	        {"sip:name.example", false}, {"tel:+44", false}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_new(1);
+		char text[4096];
+		snprintf(text, sizeof text, "OPTIONS %s SIP/2.0\r\n%s", rows[i].uri,
+		        strstr(world_request("OPTIONS", 1, "", ""), "Via:"));
+		assert_int_equal(world_rx(w, world_caller, text), rows[i].ours ? SB_C_end_replied : SB_C_end_forwarded);
+		world_expect(w, rows[i].ours ? "SIP/2.0 200" : "OPTIONS", rows[i].ours ? world_caller : T1);
+		world_free(w);
+	}
+}
+
+/* P22: what was passed over for health or by the operator is told; a trunk that is listed twice is not */
+static void trunk_listed_twice_is_no_event(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->members[2] = (struct sb_snap_member){0, 3, 1};
+	w->group.n_members = 3;
+	world_health(w, 1, SB_UP, SB_DRAIN, 0);
+	assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_forwarded);
+	assert_int_equal(world_told(w, SB_MAIL_EVENT, SB_EVENT_SKIPPED), 1);
+	assert_int_equal(w->told[0].trunk, 1);
+	assert_int_equal(w->told[0].event.code2, SB_DRAIN);
+	world_free(w);
+}
+
+/* R5393: more Vias than can be walked is a loop; one below the top that cannot be read is none of a proxy's business */
+static void vias_below_the_top_are_walked_as_far_as_they_go(void **state)
+{
+	(void)state;
+	char vias[3000] = "Via: nonsense\r\n";
+	struct world *w = world_new(1);
+	assert_int_equal(world_rx(w, world_caller, world_request("INVITE", 1, "", vias)), SB_C_end_forwarded);
+	vias[0] = 0;
+	for (unsigned i = 0; i < SB_SIP_VALUES_MAX; i++)
+		strcat(vias, "Via: SIP/2.0/UDP x;branch=z9hG4bKx\r\n");
+	world_free(w);
+	w = world_new(1);
+	world_reply(w, world_request("INVITE", 2, "", vias), "SIP/2.0 482");
+	world_free(w);
+}
+
+/* R3261-16.3 step 5: however much is required, the answer has a bound */
+static void endless_proxy_require_gets_420_all_the_same(void **state)
+{
+	(void)state;
+	char lines[3000] = "";
+	struct world *w = world_new(1);
+	for (unsigned i = 0; i < 40; i++)
+		strcat(lines, "Proxy-Require: tag-that-nobody-knows-at-all\r\n");
+	const struct world_sent *s = world_reply(w, world_request("INVITE", 1, "", lines), "SIP/2.0 420");
+	assert_in_range(world_count_header(s->text, "Unsupported"), 1, 12);
+	world_free(w);
+}
+
+/* P13: a source may save up a second's worth, not more */
+static void rate_is_saved_up_for_one_second(void **state)
+{
+	(void)state;
+	static const unsigned waits[] = {999, 1000, 100000};
+	for (unsigned i = 0; i < sizeof waits / sizeof *waits; i++) {
+		struct world *w = world_new(1);
+		w->snap[0].invite_rate_per_source = 2;
+		assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_forwarded);
+		world_pass(w, waits[i]);
+		for (unsigned n = 2; n <= 5; n++)
+			assert_int_equal(world_rx(w, world_caller, world_invite(n)),
+			        n <= 3 ? SB_C_end_forwarded : SB_C_end_replied);
+		assert_int_equal(w->counters.v[SB_C_shed_rate], 2);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +329,12 @@ int main(void)
 	        cmocka_unit_test(silent_other_request_ends_without_408),
 	        cmocka_unit_test(probe_leaves_and_its_answer_reaches_control),
 	        cmocka_unit_test(stray_responses_are_dropped),
+	        cmocka_unit_test(what_makes_a_dialog_is_record_routed),
+	        cmocka_unit_test(options_is_ours_by_its_uri),
+	        cmocka_unit_test(trunk_listed_twice_is_no_event),
+	        cmocka_unit_test(vias_below_the_top_are_walked_as_far_as_they_go),
+	        cmocka_unit_test(endless_proxy_require_gets_420_all_the_same),
+	        cmocka_unit_test(rate_is_saved_up_for_one_second),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

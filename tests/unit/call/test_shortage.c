@@ -302,6 +302,64 @@ static void response_that_does_not_fit_the_arena_is_dropped(void **state)
 	world_free(w);
 }
 
+/* R3261-17: a final that could not be kept is not resent, rather than made up with another tag */
+static void refusal_not_kept_is_not_resent(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	world_fill_store(w);
+	world_rx(w, T1, world_answer(inv->text, 486, ""));
+	world_expect(w, "ACK", T1);
+	world_expect(w, "SIP/2.0 486", world_caller);
+	assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_consumed);
+	world_pass(w, 40000);
+	world_quiet(w);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_free(w);
+}
+
+/* P16: a BYE that cannot be kept is sent once for each 2xx, and holds no slot */
+static void bye_that_cannot_be_kept_holds_no_slot(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const char *ok = world_answer(world_call(w, 1)->text, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n");
+	world_pass(w, 33000);
+	world_fill_store(w);
+	for (unsigned n = 1; n <= 3; n++) {
+		w->seen = w->n_sent;
+		world_rx(w, T1, ok);
+		world_expect(w, "ACK", T1);
+		world_expect(w, "BYE", T1);
+		assert_int_equal(sb_core_usage(w->core)->transactions, 1);
+	}
+	world_free(w);
+}
+
+/* R3261-16.7: of a refusal that could not be kept the status goes up at least */
+static void status_of_a_refusal_that_was_not_kept_goes_up(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *method;
+		unsigned status;
+		const char *up;
+	} rows[] = {{"MESSAGE", 504, "SIP/2.0 504"}, {"MESSAGE", 503, "SIP/2.0 500"}, {"INVITE", 504, "SIP/2.0 504"},
+	        {"INVITE", 503, "SIP/2.0 500"}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_new(1);
+		world_rx(w, world_caller, world_request(rows[i].method, 1, "", ""));
+		w->seen = w->n_sent - 1;
+		const struct world_sent *m = world_expect(w, rows[i].method, T1);
+		world_fill_store(w);
+		world_rx(w, T1, world_answer(m->text, rows[i].status, ""));
+		w->seen = w->n_sent - 1;
+		assert_int_equal(world_count_header(world_expect(w, rows[i].up, world_caller)->text, "Via"), 1);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +380,9 @@ int main(void)
 	        cmocka_unit_test(single_send_that_never_left_blames_no_trunk),
 	        cmocka_unit_test(request_that_does_not_fit_the_arena_is_told_so),
 	        cmocka_unit_test(response_that_does_not_fit_the_arena_is_dropped),
+	        cmocka_unit_test(refusal_not_kept_is_not_resent),
+	        cmocka_unit_test(bye_that_cannot_be_kept_holds_no_slot),
+	        cmocka_unit_test(status_of_a_refusal_that_was_not_kept_goes_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

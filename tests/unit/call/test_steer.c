@@ -126,6 +126,99 @@ static void formula_is_the_seed_formula(void **state)
 	assert_int_equal(sb_formula_ms(&t), 3000);
 }
 
+static struct sb_candidates steer_by(struct world *w, const char *domain, const char *source)
+{
+	struct sb_candidates c;
+	struct sb_steer_key key = {.number = "1", .number_len = 1, .domain = domain, .domain_len = strlen(domain)};
+	sb_addr_parse(source, 5060, &key.source);
+	sb_steer(&w->snap[0], w->health, &key, &c);
+	return c;
+}
+
+/* S4.4: without a prefix that fits, by domain, whatever its case, then by source, then the default; or by none */
+static void route_is_found_by_domain_then_source_then_default(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *domain, *source;
+		unsigned n_routes;
+		int route;
+	} rows[] = {{"Carrier.Example", "198.51.100.1", 3, 0}, {"other.example", "198.51.100.1", 3, 1},
+	        {"carrier.exampl", "192.0.2.1", 3, 2}, {"carrier.example.com", "2001:db8::1", 3, 2},
+	        {"other.example", "192.0.2.1", 2, -1}, {"carrier.example", "192.0.2.1", 2, 0}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_new(1);
+		char text[] = "carrier.example";
+		struct sb_net net;
+		sb_net_parse("198.51.100.0/22", &net);
+		struct sb_snap_route routes[] = {{.kind = SB_ROUTE_DOMAIN, .n_groups = 1},
+		        {.kind = SB_ROUTE_SOURCE, .n_groups = 1}, {.kind = SB_ROUTE_DEFAULT, .n_groups = 1}};
+		w->snap[0].routes = routes;
+		w->snap[0].nets = &net;
+		w->snap[0].text = text;
+		w->snap[0].n_other_routes = rows[i].n_routes;
+		const struct sb_snap_route *r = steer_by(w, rows[i].domain, rows[i].source).route;
+		assert_ptr_equal(r, rows[i].route < 0 ? NULL : &routes[rows[i].route]);
+		world_free(w);
+	}
+}
+
+#define MANY 40
+
+static struct sb_candidates steer_many(
+        const uint16_t priority[MANY], unsigned first_group, enum sb_health_state state, struct sb_health_table *h)
+{
+	static struct sb_snap_trunk trunks[MANY];
+	struct sb_snap_member members[MANY];
+	struct sb_snap_group groups[2] = {
+	        {.n_members = first_group}, {.member = first_group, .n_members = MANY - first_group}};
+	uint32_t in_route[2] = {0, 1};
+	struct sb_snap_route route = {.kind = SB_ROUTE_DEFAULT, .n_groups = 2};
+	struct sb_snapshot s = {.trunks = trunks,
+	        .members = members,
+	        .groups = groups,
+	        .routes = &route,
+	        .route_groups = in_route,
+	        .n_other_routes = 1};
+	struct sb_steer_key key = {.number = "", .domain = ""};
+	struct sb_candidates out;
+	for (unsigned i = 0; i < MANY; i++) {
+		trunks[i].slot = (uint16_t)i;
+		members[i] = (struct sb_snap_member){(uint16_t)i, priority[i], 1};
+		h->line[i].word = sb_health_word(state, SB_ENABLED, SB_SHARE_FULL);
+	}
+	sb_steer(&s, h, &key, &out);
+	return out;
+}
+
+/* S4.4: of more trunks than a call can have the best are taken in order, from one group or from two, proven or not;
+ * those that found no room are told as such, as far as there is room for that */
+static void best_sixteen_of_many_trunks_are_taken(void **state)
+{
+	(void)state;
+	struct sb_health_table *h = aligned_alloc(64, sizeof *h);
+	uint16_t priority[MANY];
+	for (unsigned i = 0; i < MANY; i++)
+		priority[i] = (uint16_t)((i * 23) % MANY); /* each once, out of order */
+	static const struct {
+		unsigned first_group;
+		enum sb_health_state state;
+	} rows[] = {{MANY, SB_UP}, {10, SB_UP}, {MANY, SB_PROBING}, {10, SB_PROBING}, {20, SB_HALF_OPEN}};
+	for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
+		struct sb_candidates c = steer_many(priority, rows[r].first_group, rows[r].state, h);
+		assert_int_equal(c.n, SB_CANDIDATES_MAX);
+		assert_int_equal(c.n_skipped, SB_CANDIDATES_MAX);
+		for (unsigned i = 1; i < c.n; i++) {
+			unsigned a = c.list[i - 1].trunk, b = c.list[i].trunk;
+			bool a_first = a < rows[r].first_group, b_first = b < rows[r].first_group;
+			assert_true(a_first != b_first ? a_first : priority[a] < priority[b]);
+		}
+		for (unsigned i = 0; i < c.n_skipped; i++)
+			assert_int_equal(c.skipped[i].pick, SB_PICK_OVER);
+	}
+	free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +230,8 @@ int main(void)
 	        cmocka_unit_test(panic_picks_the_least_bad),
 	        cmocka_unit_test(a_trunk_in_two_groups_is_tried_once),
 	        cmocka_unit_test(formula_is_the_seed_formula),
+	        cmocka_unit_test(route_is_found_by_domain_then_source_then_default),
+	        cmocka_unit_test(best_sixteen_of_many_trunks_are_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
