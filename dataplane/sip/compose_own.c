@@ -77,7 +77,7 @@ int sb_compose_cancel(const struct sb_sip *request, const struct sb_relay *relay
 struct route_set {
 	unsigned n;
 	struct {
-		struct sb_span value, uri;
+		struct sb_span value, uri; /* uri: as a Request-URI */
 		bool lr;
 	} hop[SB_SIP_VALUES_MAX];
 };
@@ -88,6 +88,12 @@ static bool is_own(const struct sb_sip *sip, const struct sb_route *route, const
 	return route->parsed.scheme == SB_SCHEME_SIP && route->uri.len >= 4 + len &&
 	       memcmp(sip->text + host, hostport, len) == 0 &&
 	       (route->uri.len == 4 + len || sip->text[host + len] == ';');
+}
+
+/* A URI as it may stand in a request line: without header fields (19.1.1, 12.2.1.1). */
+static struct sb_span request_uri(const struct sb_span *written, const struct sb_uri *uri)
+{
+	return lex_span(written->off, (uint32_t)uri->params.off + uri->params.len);
 }
 
 /* Values above our own are the proxies beyond us. If ours is not among them, those that the request had come from
@@ -104,7 +110,7 @@ static void read_route_set(const struct sb_sip *response, const struct sb_sip *r
 		if (found)
 			break;
 		set->hop[set->n].value = route.value;
-		set->hop[set->n].uri = route.uri;
+		set->hop[set->n].uri = request_uri(&route.uri, &route.parsed);
 		set->hop[set->n++].lr = route.parsed.lr;
 	}
 	walk = (struct sb_route_walk){.line = request->record_route_line};
@@ -112,15 +118,14 @@ static void read_route_set(const struct sb_sip *response, const struct sb_sip *r
 		set->n--;
 }
 
-/* The Contact's URI as a Request-URI: without header fields, which have no place there (19.1.1). False: there is none.
- */
+/* The Contact's URI as a Request-URI. False: there is none. */
 static bool remote_target(const struct sb_sip *response, struct sb_span *target)
 {
 	struct sb_uri uri;
 	if (response->contact.len == 0 || sb_uri_parse(response->text, response->contact, &uri) ||
 	        uri.scheme == SB_SCHEME_OTHER)
 		return false;
-	*target = lex_span(response->contact.off, (uint32_t)uri.params.off + uri.params.len);
+	*target = request_uri(&response->contact, &uri);
 	return true;
 }
 

@@ -246,7 +246,7 @@ static void a_2xx_nobody_wants_is_ended_as_its_caller_would(void **state)
 	        "Route: <sip:near;lr>\r\nRoute: <sip:far;lr>\r\n" END_2XX("8 BYE"));
 	after_2xx_is("Contact: <sip:b@203.0.113.5>\r\nRecord-Route: <sip:near;lr>\r\nRecord-Route: <sip:up1;lr>\r\n",
 	        SB_M_ACK, "ACK sip:b@203.0.113.5 SIP/2.0\r\n" OWN_VIA MF "Route: <sip:near;lr>\r\n" END_2XX("7 ACK"));
-	after_2xx_is("Record-Route: <sip:strict>\r\nRecord-Route: <sip:" OWN ">\r\n", SB_M_ACK,
+	after_2xx_is("Record-Route: <sip:strict?X-A=b>\r\nRecord-Route: <sip:" OWN ">\r\n", SB_M_ACK,
 	        "ACK sip:strict SIP/2.0\r\n" OWN_VIA MF "Route: <sip:+442071234567@192.0.2.10>\r\n" END_2XX("7 ACK"));
 }
 
