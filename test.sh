@@ -11,7 +11,7 @@ usage: sudo ./test.sh [--quick]
 
 Installs missing packages, builds build/release and build/asan (AddressSanitizer, UndefinedBehaviorSanitizer), and runs
   unit tests, simulator and corpora in both builds, the checks of layers, lengths and format,
-  how much of the core they reach (build/coverage),
+  how much of the core they reach (build/coverage), each fuzzer for a moment (build/fuzz, all of it built with clang),
   and the end-to-end tests (sipp in network namespaces) on both builds.
   --quick  the release build alone
 USAGE
@@ -59,10 +59,11 @@ unit() {
 	count "$ok" "$bad"
 }
 
-end_to_end() {
+# Whatever tells its tests in a last line "N passed, N failed".
+telling() {
 	local out line
 	out=$(mktemp)
-	"${as_root[@]}" tests/sipp/run --build "$@" 2>&1 | tee "$out"
+	"$@" 2>&1 | tee "$out"
 	line=$(tail -n 1 "$out")
 	rm -f "$out"
 	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
@@ -107,12 +108,14 @@ done
 if [ $quick = no ]; then
 	say "coverage of the core"
 	if tests/coverage.sh --check; then count 1 0; else count 0 1; fi
+	say "clang, fuzzers"
+	telling tests/fuzz/run.sh --build-all --seconds 8 --jobs 2 --no-merge
 fi
 
 say "end to end, release"
-end_to_end build/release
+telling "${as_root[@]}" tests/sipp/run --build build/release
 if [ $quick = no ]; then
 	say "end to end, sanitized"
-	end_to_end build/asan --sanitized
+	telling "${as_root[@]}" tests/sipp/run --build build/asan --sanitized
 fi
 finish

@@ -24,31 +24,39 @@ static struct sb_pkt *pkt_alloc(void *ctx, uint32_t size)
 	struct sb_pkt *p = calloc(1, sizeof *p + size + SB_SIP_PAD);
 	p->text = (char *)(p + 1);
 	p->cap = size;
+	w->buffers++;
 	return p;
 }
 
 static void pkt_free(void *ctx, struct sb_pkt *p)
 {
-	(void)ctx;
+	struct world *w = ctx;
+	w->buffers--;
 	free(p);
+}
+
+static void keep(struct world *w, const struct sb_pkt *p)
+{
+	assert_true(w->n_sent < WORLD_SENT_MAX);
+	struct world_sent *s = &w->sent[w->n_sent++];
+	assert_true(p->len < sizeof s->text);
+	memcpy(s->text, p->text, p->len);
+	s->text[p->len] = 0;
+	s->len = p->len;
+	s->to = p->peer;
+	memcpy(s->from, p->listener->hostport, sizeof s->from);
+	s->at_ms = w->now_us / 1000;
 }
 
 static bool pkt_send(void *ctx, struct sb_pkt *p)
 {
 	struct world *w = ctx;
 	bool sent = !w->refuse_sends;
-	if (sent) {
-		assert_true(w->n_sent < WORLD_SENT_MAX);
-		struct world_sent *s = &w->sent[w->n_sent++];
-		assert_true(p->len < sizeof s->text);
-		memcpy(s->text, p->text, p->len);
-		s->text[p->len] = 0;
-		s->len = p->len;
-		s->to = p->peer;
-		memcpy(s->from, p->listener->hostport, sizeof s->from);
-		s->at_ms = w->now_us / 1000;
-	}
-	free(p);
+	if (sent && w->on_send)
+		w->on_send(w, p);
+	else if (sent)
+		keep(w, p);
+	pkt_free(w, p);
 	return sent;
 }
 
@@ -107,12 +115,30 @@ static void make_core(struct world *w)
 	sb_core_snapshot(w->core, &w->snap[0]);
 }
 
+/* All that a life of the core leaves behind. */
+static void make_state(struct world *w)
+{
+	memset(w->health, 0, WORLD_TRUNKS * sizeof w->health->line[0]);
+	memset(w->stats, 0, WORLD_TRUNKS * sizeof *w->stats);
+	memset(&w->counters, 0, sizeof w->counters);
+	memset(w->timer, 0, sizeof w->timer);
+	w->n_told = w->n_sent = w->seen = 0;
+	w->refuse_sends = w->deaf = false;
+	w->refuse_buffers = 0;
+	w->now_us = 5000000;
+	for (unsigned t = 0; t < w->n_trunks; t++)
+		world_health(w, t, SB_UP, SB_ENABLED, SB_SHARE_FULL);
+	make_snapshot(w, 0, w->n_trunks);
+	make_snapshot(w, 1, w->n_trunks);
+}
+
 struct world *world_new(unsigned n_trunks)
 {
 	static char arena[1 << 16];
 	sb_osip_init();
 	sb_osip_arena(arena, sizeof arena);
 	struct world *w = calloc(1, sizeof *w);
+	w->n_trunks = n_trunks;
 	w->health = aligned_alloc(64, sizeof *w->health);
 	memset(w->health, 0, sizeof *w->health);
 	w->stats = aligned_alloc(64, SB_TRUNKS_MAX * sizeof *w->stats);
@@ -121,16 +147,12 @@ struct world *world_new(unsigned n_trunks)
 	assert_int_equal(sb_net_parse("192.0.2.0/24", &w->nets[0]), 0);
 	make_listener(&w->listeners[0], "access", "192.0.2.10:5060");
 	make_listener(&w->listeners[1], "core", "198.51.100.10:5060");
-	for (unsigned t = 0; t < n_trunks; t++) {
+	for (unsigned t = 0; t < n_trunks; t++)
 		w->members[t] = (struct sb_snap_member){(uint16_t)t, (uint16_t)(t + 1), 1};
-		world_health(w, t, SB_UP, SB_ENABLED, SB_SHARE_FULL);
-	}
 	w->group = (struct sb_snap_group){.name = "g", .n_members = n_trunks};
 	w->route = (struct sb_snap_route){.kind = SB_ROUTE_DEFAULT, .n_groups = 1};
-	make_snapshot(w, 0, n_trunks);
-	make_snapshot(w, 1, n_trunks);
+	make_state(w);
 	assert_int_equal(sb_mailbox_init(&w->mail, 64), 0);
-	w->now_us = 5000000;
 	w->cfg = (struct sb_core_config){.n_workers = 1,
 	        .ops = &ops,
 	        .ops_ctx = w,
@@ -144,6 +166,17 @@ struct world *world_new(unsigned n_trunks)
 	memset(&w->cfg.keys, 7, sizeof w->cfg.keys);
 	make_core(w);
 	return w;
+}
+
+void world_reset(struct world *w)
+{
+	struct sb_mail m;
+	make_state(w);
+	while (sb_ring_take(&w->mail.up, &m) || sb_ring_take(&w->mail.down, &m))
+		;
+	memset(w->cfg.memory, 0, sb_core_memory(&w->cfg));
+	w->core = sb_core_init(&w->cfg);
+	sb_core_snapshot(w->core, &w->snap[0]);
 }
 
 void world_restart(struct world *w)
@@ -194,7 +227,7 @@ void world_health(struct world *w, unsigned trunk, enum sb_health_state state, e
 void world_mail(struct world *w)
 {
 	struct sb_mail m;
-	while (sb_ring_take(&w->mail.up, &m)) {
+	while (!w->deaf && sb_ring_take(&w->mail.up, &m)) {
 		if (m.op == SB_MAIL_ARM) {
 			assert_true(m.timer.slot < 64);
 			w->timer[m.timer.slot].at_ms = m.timer.deadline_ms;
@@ -205,11 +238,12 @@ void world_mail(struct world *w)
 	}
 }
 
-enum sb_counter world_rx_bytes(struct world *w, unsigned listener, const char *from, const void *bytes, uint32_t len)
+enum sb_counter world_rx_from(
+        struct world *w, unsigned listener, const struct sb_addr *from, const void *bytes, uint32_t len)
 {
 	char *copy = calloc(1, len + SB_SIP_PAD); /* no more, so that sanitizers see an over-read */
 	memcpy(copy, bytes, len);
-	struct sb_pkt p = {.text = copy, .len = len, .peer = addr(from), .listener = &w->listeners[listener]};
+	struct sb_pkt p = {.text = copy, .len = len, .peer = *from, .listener = &w->listeners[listener]};
 	struct sb_sip sip;
 	bool asked;
 	enum sb_read read = sb_sip_read(&sip, p.text, p.len, w->parser_osip, &asked);
@@ -217,6 +251,12 @@ enum sb_counter world_rx_bytes(struct world *w, unsigned listener, const char *f
 	free(copy);
 	world_mail(w);
 	return end;
+}
+
+enum sb_counter world_rx_bytes(struct world *w, unsigned listener, const char *from, const void *bytes, uint32_t len)
+{
+	struct sb_addr a = addr(from);
+	return world_rx_from(w, listener, &a, bytes, len);
 }
 
 enum sb_counter world_rx_at(struct world *w, unsigned listener, const char *from, const char *text)

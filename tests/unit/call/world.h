@@ -49,11 +49,16 @@ struct world {
 	unsigned n_told;
 	struct world_sent sent[WORLD_SENT_MAX];
 	unsigned n_sent, seen;
+	unsigned n_trunks;
 	uint64_t now_us;
 	bool parser_osip; /* every message is read with libosip2 */
 	bool refuse_sends;
 	int refuse_buffers; /* the next n are not to be had; -1: none is */
 	uint32_t cap_max;   /* largest buffer asked for */
+	int buffers;        /* that the core holds now */
+	bool deaf;          /* mail from the core stays in its ring */
+	/* Looks at what is sent, instead of its being kept in sent[]. NULL: none. */
+	void (*on_send)(struct world *w, const struct sb_pkt *pkt);
 };
 
 extern const char *const world_caller; /* 192.0.2.99:5070 */
@@ -66,6 +71,7 @@ void world_free(struct world *w);
  * frees the world. */
 void world_end(struct world *w);
 void world_restart(struct world *w); /* the same configuration, a new core: nothing is remembered but the fleet key */
+void world_reset(struct world *w);   /* as world_new() made it, without a fresh allocation: for many short lives */
 /* A new core that is worker of so many. */
 void world_worker(struct world *w, unsigned worker, unsigned n_workers);
 void world_health(struct world *w, unsigned trunk, enum sb_health_state state, enum sb_admin admin, uint32_t share);
@@ -74,6 +80,8 @@ void world_health(struct world *w, unsigned trunk, enum sb_health_state state, e
 enum sb_counter world_rx(struct world *w, const char *from, const char *text);
 enum sb_counter world_rx_at(struct world *w, unsigned listener, const char *from, const char *text);
 enum sb_counter world_rx_bytes(struct world *w, unsigned listener, const char *from, const void *bytes, uint32_t len);
+enum sb_counter world_rx_from(
+        struct world *w, unsigned listener, const struct sb_addr *from, const void *bytes, uint32_t len);
 /* A fatal ICMP error about a datagram sent to `to` that begins like quote. */
 enum sb_counter world_icmp(struct world *w, const char *to, const char *quote);
 /* Lets ms pass, firing timers at their times. */

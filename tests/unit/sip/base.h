@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* base.h - what the tests of SIP text share: messages in memory of exactly their size, so that sanitizers see an
- * over-read. */
+/* base.h - what the tests of SIP text share. */
 #pragma once
 #include "dataplane/sip/compose.h"
 #include "dataplane/sip/osip.h"
@@ -10,38 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
-
-struct msg {
-	char *text;
-	uint32_t len;
-	struct sb_sip sip;
-	enum sb_read read;
-	bool asked;
-};
-
-/* Set before a text is read again: what the pad holds must not matter. */
-static inline struct msg *msg_new(const void *text, size_t len, char pad)
-{
-	struct msg *m = calloc(1, sizeof *m);
-	m->text = malloc(len + SB_SIP_PAD);
-	memcpy(m->text, text, len);
-	memset(m->text + len, pad, SB_SIP_PAD);
-	m->len = (uint32_t)len;
-	return m;
-}
-
-static inline void msg_free(struct msg *m)
-{
-	free(m->text);
-	free(m);
-}
-
-static inline struct msg *msg_read(const char *text)
-{
-	struct msg *m = msg_new(text, strlen(text), '\n');
-	m->read = sb_sip_read(&m->sip, m->text, m->len, false, &m->asked);
-	return m;
-}
+#include "tests/unit/sip/msg.h"
 
 #define assert_span(m, span, want)                                                                                     \
 	do {                                                                                                           \
