@@ -137,6 +137,8 @@ class Network:
         self.switch.ip("".join(f"link add br{s} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n"
                                f"link set br{s} up\n" for s in (0, 1)))
         self.switch.sysctl(net__ipv6__conf__all__disable_ipv6=1)
+        # Where br_netfilter is loaded, the bridge would take broken IP packets away before they reach the daemon.
+        self.switch.sysctl(**{f"net__bridge__bridge-nf-call-{one}": 0 for one in ("iptables", "ip6tables", "arptables")})
         self.dut = Namespace("dut")
         for segment in (0, 1):
             self._plug(self.dut, "dut", f"edge{segment}", segment)
