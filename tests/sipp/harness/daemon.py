@@ -13,6 +13,7 @@ from .endpoint import Nothing
 from .netns import Failed, end
 
 COUNTERS = Path(__file__).resolve().parents[3] / "include/switchback/counters.def"
+LEAKS = Path(__file__).resolve().with_name("leaks.supp")
 CPUS = sorted(os.sched_getaffinity(0))
 WORKER_CPU = CPUS[1] if len(CPUS) > 1 else CPUS[0]
 PEER_CPUS = [cpu for cpu in CPUS if cpu != WORKER_CPU] or CPUS
@@ -183,7 +184,8 @@ class Daemon:
 
     def environment(self):
         made = dict(os.environ)
-        made["ASAN_OPTIONS"] = f"log_path={self.directory}/asan:detect_leaks=0:abort_on_error=0:exitcode=99"
+        made["ASAN_OPTIONS"] = f"log_path={self.directory}/asan:detect_leaks=1:abort_on_error=0:exitcode=99"
+        made["LSAN_OPTIONS"] = f"suppressions={LEAKS}:print_suppressions=0"
         made["UBSAN_OPTIONS"] = f"log_path={self.directory}/ubsan:print_stacktrace=1:halt_on_error=1"
         return made
 
