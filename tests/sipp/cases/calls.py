@@ -235,6 +235,46 @@ def retransmitted_invite_is_absorbed(t):
     assert t.daemon.counter("retransmissions_in") == 1 and t.daemon.counter("responses_resent") >= 1
 
 
+def old_request(call, method, cseq, branch=""):
+    """As an RFC 2543 client writes it: no branch, or one without the magic cookie; no rport, no Max-Forwards."""
+    request = call.build(method, cseq, branch or "gone", max_forwards=None).replace(b";rport\r\n", b"\r\n", 1)
+    return request if branch else request.replace(b";branch=gone", b"", 1)
+
+
+@test()
+def callers_of_rfc_2543_have_their_calls(t):
+    """R3261-17 (17.2.3): without a branch, or with one that is no cookie, requests are told apart by Request-URI, tags, Call-ID,
+    CSeq and top Via: a repeated INVITE is absorbed, its CANCEL and its ACK find it, another call is another."""
+    t.start()
+    t1 = t.trunk("t1")
+    caller = t.endpoint("caller")
+    for branch in ("", "1"):
+        calls = [t.call(caller) for _ in range(2)]
+        for call in calls:
+            for _ in range(2):
+                caller.send(old_request(call, "INVITE", 1, branch), t.proxy)
+                call.expect(100)
+        invites = {invite.call_id: invite for invite in (t1.expect("INVITE"), t1.expect("INVITE"))}
+        assert all(len(invite.all("via")) == 2 and invite.branch.startswith("z9hG4bK") for invite in invites.values())
+        first, second = calls
+        t1.reply(invites[first.call_id], 180)
+        first.expect(180)
+        caller.send(old_request(first, "CANCEL", 1, branch), t.proxy)
+        first.expect((200, "CANCEL"))
+        cancel = t1.expect("CANCEL", call_id=first.call_id)
+        t1.reply(cancel, 200)
+        for invite, status in ((invites[first.call_id], 487), (invites[second.call_id], 486)):
+            t1.reply(invite, status)
+            t1.expect("ACK", call_id=invite.call_id)
+        for call, status in ((first, 487), (second, 486)):
+            call.to = call.expect((status, "INVITE")).get("to")
+            caller.send(old_request(call, "ACK", 1, branch), t.proxy)
+        t.capture.quiet("final", 0.7, destination=caller.address[0])  # Timer G, 500 ms, has been told
+    assert t1.count("INVITE") == 4 and t1.count("CANCEL") == 2, t1.log
+    counters = t.daemon.counters()
+    assert counters["calls"] == counters["retransmissions_in"] == 4 and counters["drop_stray_ack"] == 0, counters
+
+
 @test()
 def refusal_is_repeated_until_acked(t):
     """R3261-17 timer G: a non-2xx final is sent again upstream at T1, 3 T1 ... until its ACK comes."""

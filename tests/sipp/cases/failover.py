@@ -3,7 +3,7 @@
 import statistics
 
 from harness.case import test
-from harness.daemon import trunk as a_trunk
+from harness.daemon import QUIET, trunk as a_trunk
 from harness.endpoint import answering
 
 
@@ -16,7 +16,9 @@ def impatient(t, **keys):
 
 @test()
 def dead_primary_told_by_icmp_costs_milliseconds(t):
-    """S2.3 P1: nothing listens at the primary; from INVITE in to INVITE out at the secondary it takes less than 5 ms."""
+    """S2.3 P1: nothing listens at the primary; from INVITE in to INVITE out at the secondary it takes less than 5 ms.
+    The wire also shows how long the worker waited for a CPU that others use: there most calls must do it. The daemon's own time,
+    from the INVITE in its hands, must be less in every call; one of the nine may have met with the CPU being taken away."""
     t.start()
     t.meet("caller", "t1", "t2")
     t.sipp_trunk("t2")
@@ -26,19 +28,25 @@ def dead_primary_told_by_icmp_costs_milliseconds(t):
         sent = t.capture.wait("INVITE", destination=t.address("t2"), call_id=asked.call_id)[0]
         taken.append((sent.time - asked.time) * 1000)
     allowed = 25 if t.sanitized else 5
-    assert statistics.median(taken) < allowed, f"milliseconds: {[round(ms, 2) for ms in taken]}"
-    event = t.daemon.wait_event("failover", trunk="t1", trunk2="t2")
-    assert 0 < event["elapsed_us"] < 1000 * max(taken) + 1000, event
+    t.daemon.events.wait(lambda: len(t.daemon.events.find("failover", trunk="t1", trunk2="t2")) == 9, 5, "nine failovers")
+    told = [event["elapsed_us"] / 1000 for event in t.daemon.events.find("failover")]
+    measured = f"milliseconds on the wire {[round(ms, 2) for ms in taken]}, told by events {told}"
+    assert statistics.median(taken) < allowed, measured
+    assert len([ms for ms in told if not 0 < ms < allowed]) <= 1, measured
+    assert all(own < wire + 0.5 for own, wire in zip(told, taken)), measured
     assert t.daemon.counter("failovers") == 9
 
 
 @test()
 def dead_primary_told_by_icmp_ipv6(t):
-    """S2.3 P1 over IPv6."""
+    """S2.3 P1 over IPv6: no call waits for the trying timer of 200 ms."""
     t.start(v6=True)
+    t.meet("caller", "t1", "t2", v6=True)
     t.sipp_trunk("t2", v6=True)
     t.sipp_caller(calls=3, rate=20, v6=True).wait().all_good(3, retransmissions=0)
-    assert t.daemon.counter("failovers") == 3
+    counters = t.daemon.counters()
+    assert counters["failovers"] == 3 and counters["retransmissions_out"] == 0, counters
+    t.daemon.events.wait(lambda: len(t.daemon.events.find("failover", detail="ICMP unreachable")) == 3, 5, "three told by ICMP")
 
 
 def silent_schedule(t, a_ms, retries):
@@ -103,7 +111,7 @@ def unavailable_primary_is_acked_and_left(t):
     assert ack.branch == first.branch and ack.cseq == (1, "ACK") and ack.time < second.time
     assert ack.to_tag == t.capture.sip(503, source=t1)[0].to_tag
     assert second.branch != first.branch and second.source == t.proxy
-    assert not t.capture.sip(503, destination=t.address("caller"))
+    assert len(t.capture.sip("ACK", destination=t1)) == 1 and not t.capture.sip(503, destination=t.address("caller"))
     assert t.daemon.wait_event("failover", trunk="t1", trunk2="t2")
 
 
@@ -346,10 +354,16 @@ def weights_share_the_calls_of_one_priority(t):
 
 @test()
 def trunk_on_another_port_number_is_another_trunk(t):
-    """P10 P20: health and failover are by IP:port; two trunks of one host do not share."""
+    """P10 P20: health and failover are by IP:port; two trunks of one host do not share: one is DOWN, the other takes the calls."""
     settings = t.config(trunks=("t1", "t2"))
-    settings["trunks"][1] = a_trunk("t2", f"{t.address('t1')}:5080")
+    one_is_enough = {"traffic": {"failures": 1, "window": 8}, "probe": QUIET | {"min": "60s", "max": "60s"}}
+    settings["trunks"][0].update(one_is_enough)
+    settings["trunks"][1] = a_trunk("t2", f"{t.address('t1')}:5080", **one_is_enough)
     t.start(settings)
-    t.sipp_trunk("t1", port=5080)
-    t.sipp_caller(calls=2).wait().all_good(2, retransmissions=0)
-    assert t.daemon.counter("failovers") == 2
+    t.trunk("t1", port=5080, answer=answering())
+    caller = t.endpoint("caller")
+    for _ in range(2):
+        t.call(caller).send("INVITE").final(200)
+        t.daemon.wait_trunk("t1", "DOWN")
+        assert t.daemon.trunks()["t2"]["state"] == "UP"
+    assert t.daemon.counter("failovers") == 1

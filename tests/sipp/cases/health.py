@@ -114,7 +114,7 @@ def in_traffic_failures_take_a_trunk_down(t):
 
 @test()
 def retry_after_holds_the_trunk_down(t):
-    """A 503's Retry-After keeps the trunk out for that long, whatever good probes say."""
+    """A 503's Retry-After keeps the trunk out for that long, whatever other calls say, and it is not probed meanwhile."""
     settings = probed(t)
     t.start(settings)
     t2 = t.trunk("t2", answer=answering())
@@ -122,14 +122,22 @@ def retry_after_holds_the_trunk_down(t):
     caller = t.endpoint("caller")
     t.daemon.wait_trunk("t1", "UP")
     t.daemon.wait_trunk("t2", "UP")
+    ringing = t.call(caller).send("INVITE")
+    earlier = t1.expect("INVITE")
+    t1.reply(earlier, 180)
+    ringing.expect(180)
     call = t.call(caller).send("INVITE")
     t1.reply(t1.expect("INVITE"), 503, extra=[("Retry-After", "2")])
     call.final(200)
     told = t.capture.sip(503, source=t.address("t1"))[0].time
     t.daemon.wait_trunk("t1", "DOWN")
+    t1.reply(earlier, 200)  # a sign of life
+    ringing.final(200)
     t.call(caller).send("INVITE").final(200)
-    assert t1.count("INVITE") == 1 and t2.count("INVITE") == 2
+    assert t1.count("INVITE") == 2 and t2.count("INVITE") == 2
     t.daemon.wait_trunk("t1", "UP")
+    probes = [m.time - told for m in t.capture.sip("OPTIONS", destination=t.address("t1")) if m.time - told > 0.1]
+    assert min(probes) > 1.95, probes
     back = [e["wall_ms"] / 1000 - told for e in t.daemon.events.find("health", trunk="t1")
             if "RAMPING" in e["detail"] and e["wall_ms"] / 1000 > told]
     assert back and back[0] > 1.95, back
