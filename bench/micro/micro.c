@@ -3,6 +3,7 @@
  * machine does does not count. Each round reads many copies that lie apart, as packet buffers do, all in the
  * second-level cache. */
 #include "dataplane/sip/sip.h"
+#include "calls.h"
 #include "messages.h"
 #include <inttypes.h>
 #include <stdint.h>
@@ -55,5 +56,6 @@ int main(void)
 	}
 	printf("%-10s %6s %10.0f\n", "mean", "", sum / n);
 	free(copies);
+	time_calls();
 	return 0;
 }
