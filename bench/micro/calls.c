@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* calls.c - whole calls through a worker's core, message by message: ticks of reading each and of acting on it. No network:
- * packets go from one array to the next. Batches as a port's bursts; the least of many rounds. */
+/* calls.c - whole calls through a worker's core, message by message: ticks of reading each and of acting on it. No
+ * network: packets go from one array to the next. Batches as a port's bursts; the least of many rounds. */
 #include "calls.h"
 #include "dataplane/call/core.h"
 #include "dataplane/sip/osip.h"
@@ -100,17 +100,37 @@ static void make_snapshot(void)
 	bed.member = (struct sb_snap_member){0, 1, 1};
 	bed.group = (struct sb_snap_group){.name = "g", .n_members = 1};
 	bed.route = (struct sb_snap_route){.kind = SB_ROUTE_DEFAULT, .n_groups = 1};
-	bed.snapshot = (struct sb_snapshot){.generation = 1, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000, .timer_c_ms = 190000,
-	        .retry_after_s = 5, .n_listeners = 1, .n_trunks = 1, .n_groups = 1, .n_routes = 1, .listeners = &bed.listener,
-	        .trunks = &bed.trunk, .members = &bed.member, .groups = &bed.group, .routes = &bed.route,
-	        .route_groups = &bed.route_group, .nets = &bed.trust, .n_other_routes = 1, .trunk_of_slot = bed.trunk_of_slot};
+	bed.snapshot = (struct sb_snapshot){.generation = 1,
+	        .t1_ms = 500,
+	        .t2_ms = 4000,
+	        .t4_ms = 5000,
+	        .timer_c_ms = 190000,
+	        .retry_after_s = 5,
+	        .n_listeners = 1,
+	        .n_trunks = 1,
+	        .n_groups = 1,
+	        .n_routes = 1,
+	        .listeners = &bed.listener,
+	        .trunks = &bed.trunk,
+	        .members = &bed.member,
+	        .groups = &bed.group,
+	        .routes = &bed.route,
+	        .route_groups = &bed.route_group,
+	        .nets = &bed.trust,
+	        .n_other_routes = 1,
+	        .trunk_of_slot = bed.trunk_of_slot};
 }
 
 static void make_bed(void)
 {
 	static char arena[1 << 16];
-	struct sb_core_config cfg = {.n_workers = 1, .ops = &ops, .transactions_max = SLOTS, .linger_max = SLOTS,
-	        .text_bytes_max = 64 << 20, .counters = &bed.counters, .mail = &bed.mail};
+	struct sb_core_config cfg = {.n_workers = 1,
+	        .ops = &ops,
+	        .transactions_max = SLOTS,
+	        .linger_max = SLOTS,
+	        .text_bytes_max = 64 << 20,
+	        .counters = &bed.counters,
+	        .mail = &bed.mail};
 	sb_osip_init();
 	sb_osip_arena(arena, sizeof arena);
 	make_snapshot();
@@ -140,7 +160,8 @@ static void answer(const char *request, const char *status, bool tag, const char
 		if (!to && strncmp(line, "Via:", 4) && strncmp(line, "From:", 5) && strncmp(line, "Call-ID:", 8) &&
 		        strncmp(line, "CSeq:", 5) && strncmp(line, "Record-Route:", 13))
 			continue;
-		p += sprintf(p, "%.*s%s\r\n", (int)(end - line), line, to && tag && !memmem(line, (size_t)(end - line), ";tag=", 5) ? ";tag=t1" : "");
+		p += sprintf(p, "%.*s%s\r\n", (int)(end - line), line,
+		        to && tag && !memmem(line, (size_t)(end - line), ";tag=", 5) ? ";tag=t1" : "");
 	}
 	strcpy(p, rest);
 }
@@ -154,20 +175,29 @@ struct call {
 static void write_step(enum step step, struct call *call, uint32_t id, char *out)
 {
 	char via[128], dialog[512];
-	snprintf(via, sizeof via, "Via: SIP/2.0/UDP 198.18.100.144:5060;rport;branch=z9hG4bK%c%08x0e1bd34c\r\n", "I...ABB"[step], id);
-	snprintf(dialog, sizeof dialog, "From: \"Caller\" <sip:+441632960000@198.18.100.144>;tag=c%08x\r\nTo: <sip:+4420000041456@192.0.2.10>%s\r\n"
-	        "Call-ID: %08x0e1bd34c@bench\r\n", id, step == INVITE ? "" : ";tag=t1", id);
+	snprintf(via, sizeof via, "Via: SIP/2.0/UDP 198.18.100.144:5060;rport;branch=z9hG4bK%c%08x0e1bd34c\r\n",
+	        "I...ABB"[step], id);
+	snprintf(dialog, sizeof dialog,
+	        "From: \"Caller\" <sip:+441632960000@198.18.100.144>;tag=c%08x\r\nTo: "
+	        "<sip:+4420000041456@192.0.2.10>%s\r\n"
+	        "Call-ID: %08x0e1bd34c@bench\r\n",
+	        id, step == INVITE ? "" : ";tag=t1", id);
 	switch (step) {
 	case INVITE:
-		sprintf(out, "INVITE sip:+4420000041456@192.0.2.10:5060 SIP/2.0\r\n%sMax-Forwards: 70\r\n%sCSeq: 1 INVITE\r\n"
-		        "Contact: <sip:caller@198.18.100.144:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported: timer\r\n"
-		        "User-Agent: bench\r\n" SDP_TAIL, via, dialog, 0);
+		sprintf(out,
+		        "INVITE sip:+4420000041456@192.0.2.10:5060 SIP/2.0\r\n%sMax-Forwards: 70\r\n%sCSeq: 1 "
+		        "INVITE\r\n"
+		        "Contact: <sip:caller@198.18.100.144:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE, "
+		        "OPTIONS\r\nSupported: timer\r\n"
+		        "User-Agent: bench\r\n" SDP_TAIL,
+		        via, dialog, 0);
 		break;
 	case TRYING:
 		answer(call->invite_at_trunk, "100 Trying", false, "Content-Length: 0\r\n\r\n", out);
 		break;
 	case RINGING:
-		answer(call->invite_at_trunk, "180 Ringing", true, "Contact: <sip:trunk@198.19.100.100:5060>\r\nContent-Length: 0\r\n\r\n", out);
+		answer(call->invite_at_trunk, "180 Ringing", true,
+		        "Contact: <sip:trunk@198.19.100.100:5060>\r\nContent-Length: 0\r\n\r\n", out);
 		break;
 	case OK: {
 		char rest[512];
@@ -177,7 +207,9 @@ static void write_step(enum step step, struct call *call, uint32_t id, char *out
 	}
 	case ACK:
 	case BYE:
-		sprintf(out, "%s sip:trunk@198.19.100.100:5060 SIP/2.0\r\n%sMax-Forwards: 70\r\nRoute: %s\r\n%sCSeq: %d %s\r\nContent-Length: 0\r\n\r\n",
+		sprintf(out,
+		        "%s sip:trunk@198.19.100.100:5060 SIP/2.0\r\n%sMax-Forwards: 70\r\nRoute: %s\r\n%sCSeq: %d "
+		        "%s\r\nContent-Length: 0\r\n\r\n",
 		        step_name[step], via, call->route, dialog, step == ACK ? 1 : 2, step_name[step]);
 		break;
 	default:
@@ -211,7 +243,11 @@ static void run_step(enum step step, struct call *calls, uint32_t first, uint64_
 	set_address(&peer, step == INVITE || step == ACK || step == BYE ? from_caller : from_trunk);
 	for (unsigned i = 0; i < BATCH; i++) {
 		write_step(step, &calls[i], first + i, in[i]);
-		pkt[i] = (struct sb_pkt){.text = in[i], .len = (uint32_t)strlen(in[i]), .cap = ROOM - SB_SIP_PAD, .peer = peer, .listener = &bed.listener};
+		pkt[i] = (struct sb_pkt){.text = in[i],
+		        .len = (uint32_t)strlen(in[i]),
+		        .cap = ROOM - SB_SIP_PAD,
+		        .peer = peer,
+		        .listener = &bed.listener};
 	}
 	uint64_t t0 = __rdtsc();
 	for (unsigned i = 0; i < BATCH; i++) {
@@ -257,5 +293,6 @@ void time_calls(void)
 		sum[0] += best[s][0];
 		sum[1] += best[s][1];
 	}
-	printf("%-10s %10.0f %10.0f   %10.0f\n", "mean", (double)sum[0] / BATCH / STEPS, (double)sum[1] / BATCH / STEPS, (double)(sum[0] + sum[1]) / BATCH / STEPS);
+	printf("%-10s %10.0f %10.0f   %10.0f\n", "mean", (double)sum[0] / BATCH / STEPS, (double)sum[1] / BATCH / STEPS,
+	        (double)(sum[0] + sum[1]) / BATCH / STEPS);
 }

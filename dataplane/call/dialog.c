@@ -101,7 +101,7 @@ static uint64_t branch_hash(
 	struct sb_span a = rfc3261 ? via->branch : sip->call_id, b = rfc3261 ? via->host : sip->from_tag;
 	const struct sb_piece pieces[] = {{sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {up, sizeof *up},
 	        {&sip->cseq, rfc3261 ? 0 : sizeof sip->cseq}};
-	return sb_hash(c->cfg.keys.fleet, pieces, 4) & ((1ull << 54) - 1);
+	return sb_branch_mac(&c->cfg.keys, pieces, 4) & ((1ull << 54) - 1);
 }
 
 /* The listener it came in by rides along, so that its response leaves there again. */

@@ -62,7 +62,8 @@ struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const st
         const char *reason, const char *extra)
 {
 	char tag[16];
-	sb_out_tag(c, sip, tag);
+	if (status != 100)
+		sb_out_tag(c, sip, tag);
 	struct sb_reply reply = {.status = status,
 	        .reason = reason ? reason : sb_reason(status),
 	        .to_tag = tag,

@@ -42,7 +42,6 @@ int sb_compose_response(const struct sb_sip *sip, unsigned status, const char *r
 {
 	struct sb_out o = {.p = out, .cap = cap};
 	struct sb_edits edits = {.n = 0};
-	struct sb_line line;
 	uint32_t from = sip->start;
 	if (status) {
 		out_text(&o, "SIP/2.0 ");
@@ -54,8 +53,8 @@ int sb_compose_response(const struct sb_sip *sip, unsigned status, const char *r
 	}
 	if (sip->via.multi)
 		edit_add(&edits, sip->via.value.off, sip->via.next - sip->via.value.off, NULL, 0);
-	else if (sb_line_at(sip, sip->via_line, &line))
-		edit_add(&edits, line.off, line.next - line.off, NULL, 0);
+	else
+		edit_add(&edits, sip->via_line, sip->via_line_next - sip->via_line, NULL, 0);
 	edit_apply(&edits, sip->text, from, sip->len, &o);
 	return out_end(&o);
 }

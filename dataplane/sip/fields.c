@@ -19,6 +19,7 @@ static void on_via(struct sb_reader *r, const struct sb_line *line)
 	struct sb_sip *sip = r->sip;
 	if (sip->n_via_lines++ == 0) {
 		sip->via_line = (uint16_t)line->off;
+		sip->via_line_next = (uint16_t)line->next;
 		r->via_value = line->value;
 		r->via_end = line->end;
 		sip->odd |= line->odd;
@@ -166,7 +167,12 @@ static void first_offset(uint16_t *off, const struct sb_line *line)
 static void on_route(struct sb_reader *r, const struct sb_line *line)
 {
 	r->sip->odd |= line->odd;
-	first_offset(&r->sip->route_line, line);
+	if (r->sip->route_line == 0) {
+		r->sip->route_line = (uint16_t)line->off;
+		r->route = *line;
+	} else if (r->route2 == 0) {
+		r->route2 = line->off;
+	}
 }
 
 static void on_record_route(struct sb_reader *r, const struct sb_line *line)
@@ -252,11 +258,13 @@ static void finish_via(struct sb_reader *r)
 
 static void finish_route(struct sb_reader *r)
 {
-	struct sb_route_walk walk = {.line = r->sip->route_line};
-	struct sb_route route;
-	bool bad;
-	if (r->sip->route_line && !r->sip->is_response && !sb_route_step(r->sip, &walk, &route, &bad, &r->sip->odd))
+	struct sb_sip *sip = r->sip;
+	if (sip->is_response || !sip->route_line)
+		return;
+	if (sb_route_first(sip->text, &r->route, r->route2, &sip->route, &sip->routes, &sip->odd)) {
+		memset(&sip->route, 0, sizeof sip->route);
 		sb_reader_fail(r, 400, "Malformed Route Header Field");
+	}
 }
 
 static void finish_cseq(struct sb_reader *r)

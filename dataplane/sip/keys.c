@@ -2,23 +2,16 @@
 /* keys.c - see keys.h. All that leaves is hashed with a leading byte of its own kind, so that no token can stand for
  * another. */
 #include "dataplane/sip/keys.h"
-#include <sodium.h>
+#include "dataplane/sip/siphash.h"
 #include <switchback/err.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-_Static_assert(crypto_shorthash_KEYBYTES == 16 && crypto_shorthash_BYTES == 8, "SipHash-2-4");
-
-enum domain { DOMAIN_COOKIE = 1, DOMAIN_RECORD_ROUTE, DOMAIN_TABLE, DOMAIN_LONG };
+enum domain { DOMAIN_COOKIE = 1, DOMAIN_RECORD_ROUTE, DOMAIN_TABLE, DOMAIN_LONG, DOMAIN_BRANCH };
 
 #define COOKIE_BYTES 12
 #define PREFIX_LEN   7
-
-static uint64_t load_le(const uint8_t *p, unsigned n)
-{
-	uint64_t v = 0;
-	for (unsigned i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << 8 * i;
-	return v;
-}
 
 static void store_be(uint8_t *p, uint64_t v, unsigned n)
 {
@@ -34,13 +27,6 @@ static uint64_t load_be(const uint8_t *p, unsigned n)
 	return v;
 }
 
-static uint64_t siphash(const uint8_t key[16], const void *p, size_t len)
-{
-	uint8_t out[crypto_shorthash_BYTES];
-	crypto_shorthash(out, p, len, key);
-	return load_le(out, sizeof out);
-}
-
 static void hex(const uint8_t *p, unsigned n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -50,8 +36,36 @@ static void hex(const uint8_t *p, unsigned n, char *out)
 	}
 }
 
+#ifdef __SSE2__
+/* Sixteen digits to eight bytes. Nonzero: some are none. */
+static inline int unhex16(__m128i c, uint8_t out[8])
+{
+	__m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
+	__m128i letter = _mm_sub_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	__m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+	__m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+	__m128i v = _mm_or_si128(
+	        _mm_and_si128(is_digit, digit), _mm_andnot_si128(is_digit, _mm_add_epi8(letter, _mm_set1_epi8(10))));
+	v = _mm_or_si128(_mm_slli_epi16(_mm_and_si128(v, _mm_set1_epi16(0xff)), 4), _mm_srli_epi16(v, 8));
+	_mm_storel_epi64((__m128i_u *)out, _mm_packus_epi16(v, v));
+	return _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) ^ 0xffff;
+}
+#endif
+
+/* n is a multiple of four. */
 static bool unhex(const char *s, unsigned n, uint8_t *out)
 {
+#ifdef __SSE2__
+	uint8_t rest[8];
+	int bad = 0;
+	for (; n >= 8; s += 16, n -= 8, out += 8)
+		bad |= unhex16(_mm_loadu_si128((const __m128i_u *)s), out);
+	if (n) {
+		bad |= unhex16(_mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i_u *)s), _mm_set1_epi8('0')), rest);
+		memcpy(out, rest, 4);
+	}
+	return !bad;
+#endif
 	for (unsigned i = 0; i < 2 * n; i++) {
 		unsigned c = (uint8_t)s[i], letter = (c | 0x20) - 'a', digit = c - '0';
 		unsigned v = digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
@@ -67,7 +81,7 @@ static uint64_t cookie_mac(const struct sb_keys *k, const uint8_t bytes[COOKIE_B
 {
 	uint8_t in[1 + COOKIE_BYTES] = {DOMAIN_COOKIE};
 	memcpy(in + 1, bytes, COOKIE_BYTES);
-	return siphash(bytes[0] >> 6 == SB_COOKIE_TXN ? k->boot : k->fleet, in, sizeof in);
+	return siphash(bytes[0] >> 6 == SB_COOKIE_TXN ? k->boot : k->fleet, in, sizeof in, 2, 4);
 }
 
 void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char out[SB_BRANCH_LEN])
@@ -184,38 +198,68 @@ static uint64_t hash_long(const uint8_t key[16], uint8_t domain, const struct sb
 	size_t at = 2;
 	for (unsigned i = 0; i < n; i++, at += 16) {
 		store_be(in + at, pieces[i].len, 8);
-		store_be(in + at + 8, siphash(key, pieces[i].p, pieces[i].len), 8);
+		store_be(in + at + 8, siphash(key, pieces[i].p, pieces[i].len, 2, 4), 8);
 	}
-	return siphash(key, in, at);
+	return siphash(key, in, at, 2, 4);
 }
 
-static uint64_t hash(const uint8_t key[16], uint8_t domain, const struct sb_piece *pieces, unsigned n)
+/* Short ones, without a call. */
+static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
 {
-	uint8_t in[SHORT_BYTES];
+	if (n > 64) {
+		memcpy(to, from, n);
+	} else if (n >= 16) {
+		for (size_t i = 0; i + 16 < n; i += 16)
+			memcpy(to + i, from + i, 16);
+		memcpy(to + n - 16, from + n - 16, 16);
+	} else if (n >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + n - 8, from + n - 8, 8);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
+}
+
+/* The pieces, each with its length before it, in one row. Their length; 0: they do not fit. */
+static inline size_t gather(uint8_t in[SHORT_BYTES], uint8_t domain, const struct sb_piece *pieces, unsigned n)
+{
 	size_t at = 0;
 	in[at++] = domain;
-	n = n > PIECES_MAX ? PIECES_MAX : n;
 	for (unsigned i = 0; i < n; i++) {
-		if (sizeof in - at < 2 || pieces[i].len > sizeof in - at - 2)
-			return hash_long(key, domain, pieces, n);
-		store_be(in + at, pieces[i].len, 2);
-		if (pieces[i].len)
-			memcpy(in + at + 2, pieces[i].p, pieces[i].len);
+		if (SHORT_BYTES - at < 2 || pieces[i].len > SHORT_BYTES - at - 2)
+			return 0;
+		in[at] = (uint8_t)(pieces[i].len >> 8);
+		in[at + 1] = (uint8_t)pieces[i].len;
+		copy(in + at + 2, pieces[i].p, pieces[i].len);
 		at += 2 + pieces[i].len;
 	}
-	return siphash(key, in, at);
+	return at;
 }
 
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
         const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN])
 {
 	const struct sb_piece pieces[] = {{call_id, call_id_len}, {tag, tag_len}, {hostport, hostport_len}};
-	uint8_t mac[8];
-	store_be(mac, hash(k->fleet, DOMAIN_RECORD_ROUTE, pieces, 3), sizeof mac);
+	uint8_t mac[8], in[SHORT_BYTES];
+	size_t len = gather(in, DOMAIN_RECORD_ROUTE, pieces, 3);
+	store_be(mac, len ? siphash(k->fleet, in, len, 2, 4) : hash_long(k->fleet, DOMAIN_RECORD_ROUTE, pieces, 3),
+	        sizeof mac);
 	hex(mac, sizeof mac, out);
+}
+
+uint64_t sb_branch_mac(const struct sb_keys *k, const struct sb_piece *pieces, unsigned n)
+{
+	uint8_t in[SHORT_BYTES];
+	n = n > PIECES_MAX ? PIECES_MAX : n;
+	size_t len = gather(in, DOMAIN_BRANCH, pieces, n);
+	return len ? siphash(k->fleet, in, len, 2, 4) : hash_long(k->fleet, DOMAIN_BRANCH, pieces, n);
 }
 
 uint64_t sb_hash(const uint8_t key[16], const struct sb_piece *pieces, unsigned n)
 {
-	return hash(key, DOMAIN_TABLE, pieces, n);
+	uint8_t in[SHORT_BYTES];
+	n = n > PIECES_MAX ? PIECES_MAX : n;
+	size_t len = gather(in, DOMAIN_TABLE, pieces, n);
+	return len ? siphash(key, in, len, 1, 3) : hash_long(key, DOMAIN_TABLE, pieces, n);
 }

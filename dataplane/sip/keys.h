@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* keys.h - keyed tokens: the cookie in our Via branch, the signature in our Record-Route, and table hashes.
- * All are SipHash-2-4 of libsodium (crypto_shorthash), 64 bits. Pure: keys are handed in. */
+ * What leaves is signed with SipHash-2-4, as libsodium's crypto_shorthash; tables use SipHash-1-3. Pure: keys are
+ * handed in. */
 #pragma once
 #include <switchback/addr.h>
 #include <stdint.h>
@@ -49,9 +50,13 @@ int sb_cookie_find(const struct sb_keys *k, const char *text, size_t len, struct
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
         const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN]);
 
-/* Keyed hash of up to four pieces, in order, lengths included; key is one of the two above. */
 struct sb_piece {
 	const void *p;
 	size_t len;
 };
+
+/* The identity of a stateless branch: MAC over up to four pieces, in order, lengths included, with the fleet key. */
+uint64_t sb_branch_mac(const struct sb_keys *k, const struct sb_piece *pieces, unsigned n);
+
+/* Keyed hash of the like, for tables and choices that never leave this process; key is one of the two above. */
 uint64_t sb_hash(const uint8_t key[16], const struct sb_piece *pieces, unsigned n);

@@ -28,8 +28,11 @@ int sb_via_read(const char *text, uint32_t *at, uint32_t end, struct sb_via *via
 /* sb_uri_parse with a word on how sure it is. */
 int sb_uri_read(const char *text, struct sb_span at, struct sb_uri *uri, bool *odd);
 
-/* sb_sip_route_next with a word on how sure it is. */
-bool sb_route_step(const struct sb_sip *sip, struct sb_route_walk *walk, struct sb_route *route, bool *bad, bool *odd);
+/* The first value of the first Route line. next: offset of the second Route line, 0: none. Sets the walk on what is
+ * behind it. SB_E_INVAL: it is malformed. */
+struct sb_line;
+int sb_route_first(const char *text, const struct sb_line *line, uint32_t next, struct sb_route *route,
+        struct sb_route_walk *walk, bool *odd);
 
 /* A host name, IPv4 address or IPv6 address in brackets at *at, which is moved behind it. host is without brackets. */
 int sb_host_read(const char *text, uint32_t *at, uint32_t end, struct sb_span *host, bool *odd);

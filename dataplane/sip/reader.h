@@ -9,6 +9,8 @@ struct sb_reader {
 	struct sb_sip *sip;
 	uint32_t via_value, via_end; /* of the first Via line; 0: none */
 	uint32_t via2_value;         /* of the second Via line; 0: none */
+	struct sb_line route;        /* the first Route line */
+	uint32_t route2;             /* offset of the second; 0: none */
 	struct sb_span cseq_method;
 	bool have_content_length;
 	uint32_t content_length;

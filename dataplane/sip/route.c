@@ -27,36 +27,54 @@ static int read_value(const char *text, uint32_t at, uint32_t end, struct sb_rou
 	                                                                                                   : 0;
 }
 
-bool sb_route_step(const struct sb_sip *sip, struct sb_route_walk *walk, struct sb_route *route, bool *bad, bool *odd)
+/* Where a value stands in its line, and the walk behind it if the line holds more. */
+static void placed(
+        const char *text, const struct sb_line *line, uint32_t stop, struct sb_route *route, struct sb_route_walk *walk)
+{
+	route->first = walk->at == 0;
+	route->last = stop == line->end;
+	route->line = (uint16_t)line->off;
+	route->line_end = (uint16_t)line->next;
+	walk->n++;
+	walk->at = route->last ? 0 : (uint16_t)lex_blanks(text, stop + 1, line->end);
+}
+
+int sb_route_first(const char *text, const struct sb_line *line, uint32_t next, struct sb_route *route,
+        struct sb_route_walk *walk, bool *odd)
+{
+	uint32_t stop;
+	*walk = (struct sb_route_walk){.line = (uint16_t)line->off};
+	if (read_value(text, line->value, line->end, route, &stop, odd))
+		return SB_E_INVAL;
+	placed(text, line, stop, route, walk);
+	if (route->last)
+		walk->line = (uint16_t)next;
+	return 0;
+}
+
+bool sb_sip_route_next(const struct sb_sip *sip, struct sb_route_walk *walk, struct sb_route *route, bool *bad)
 {
 	struct sb_line line;
 	uint32_t stop;
+	bool odd = false;
 	*bad = false;
+	if (walk->n == 0 && walk->line && walk->line == sip->route_line && sip->route.value.len) {
+		*route = sip->route;
+		*walk = sip->routes;
+		return true;
+	}
 	if (walk->line == 0 || !sb_line_at(sip, walk->line, &line))
 		return false;
 	*bad = true;
 	if (walk->n >= SB_SIP_VALUES_MAX || walk->at > line.end)
 		return false;
-	if (read_value(sip->text, walk->at ? walk->at : line.value, line.end, route, &stop, odd))
+	if (read_value(sip->text, walk->at ? walk->at : line.value, line.end, route, &stop, &odd))
 		return false;
 	*bad = false;
-	route->first = walk->at == 0;
-	route->last = stop == line.end;
-	route->line = walk->line;
-	route->line_end = (uint16_t)line.next;
-	walk->n++;
-	if (!route->last) {
-		walk->at = (uint16_t)lex_blanks(sip->text, stop + 1, line.end);
-		return true;
+	placed(sip->text, &line, stop, route, walk);
+	if (route->last) {
+		enum sb_field field = line.field;
+		walk->line = sb_line_find(sip, line.next, field, &line) ? (uint16_t)line.off : 0;
 	}
-	enum sb_field field = line.field;
-	walk->at = 0;
-	walk->line = sb_line_find(sip, line.next, field, &line) ? (uint16_t)line.off : 0;
 	return true;
-}
-
-bool sb_sip_route_next(const struct sb_sip *sip, struct sb_route_walk *walk, struct sb_route *route, bool *bad)
-{
-	bool odd = false;
-	return sb_route_step(sip, walk, route, bad, &odd);
 }

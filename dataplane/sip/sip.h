@@ -72,6 +72,22 @@ struct sb_uri {
 	bool lr;
 };
 
+/* Walks Route or Record-Route values over all their lines. Begin with {.line = sip->route_line}. */
+struct sb_route_walk {
+	uint16_t line; /* offset of the header line the next value is in; 0: none left */
+	uint16_t at;   /* offset of the next value in it; 0: at the line's first */
+	uint16_t n;    /* values given so far: bounded by SB_SIP_VALUES_MAX */
+};
+
+struct sb_route {
+	struct sb_span value; /* whole value with <> and parameters */
+	struct sb_span uri;   /* inside <> */
+	struct sb_uri parsed;
+	uint16_t line;     /* header line it stands in */
+	uint16_t line_end; /* offset behind that line's CRLF */
+	bool first, last;  /* of its line */
+};
+
 struct sb_sip {
 	const char *text;
 	uint32_t text_len;   /* as received */
@@ -93,7 +109,8 @@ struct sb_sip {
 	struct sb_uri uri;
 	uint16_t first_header; /* offset of the line behind the start line */
 
-	uint16_t via_line; /* offset of the first Via header line ("Via" or "v" itself) */
+	uint16_t via_line;      /* offset of the first Via header line ("Via" or "v" itself) */
+	uint16_t via_line_next; /* offset of the line behind it */
 	uint16_t n_via_lines;
 	struct sb_via via; /* top value */
 
@@ -106,6 +123,8 @@ struct sb_sip {
 	struct sb_span max_forwards; /* digits; len 0: absent */
 	uint16_t max_forwards_value;
 	uint16_t route_line;         /* offset of the first Route header line; 0: none */
+	struct sb_route route;       /* of requests: the top Route; value.len 0: there is none, or it cannot be read */
+	struct sb_route_walk routes; /* the walk behind it */
 	uint16_t record_route_line;  /* offset of the first Record-Route line; 0: none */
 	uint16_t proxy_require_line; /* 0: none */
 	struct sb_span contact;      /* first Contact value's URI (without <>); len 0: none */
@@ -124,22 +143,6 @@ enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len);
 
 /* Reads the Via value that begins at off. 0 or SB_E_INVAL. */
 int sb_sip_via_at(const struct sb_sip *sip, uint16_t off, struct sb_via *via);
-
-/* Walks Route or Record-Route values over all their lines. Begin with {.line = sip->route_line}. */
-struct sb_route_walk {
-	uint16_t line; /* offset of the header line the next value is in; 0: none left */
-	uint16_t at;   /* offset of the next value in it; 0: at the line's first */
-	uint16_t n;    /* values given so far: bounded by SB_SIP_VALUES_MAX */
-};
-
-struct sb_route {
-	struct sb_span value; /* whole value with <> and parameters */
-	struct sb_span uri;   /* inside <> */
-	struct sb_uri parsed;
-	uint16_t line;     /* header line it stands in */
-	uint16_t line_end; /* offset behind that line's CRLF */
-	bool first, last;  /* of its line */
-};
 
 /* True: *route is the next value. False: none left, or it is malformed (then *bad). */
 bool sb_sip_route_next(const struct sb_sip *sip, struct sb_route_walk *walk, struct sb_route *route, bool *bad);

@@ -36,19 +36,40 @@ static inline bool sb_addr_same_ip(const struct sb_addr *a, const struct sb_addr
 	return a->family == b->family && memcmp(a->ip, b->ip, 16) == 0;
 }
 
+/* Four numbers to 255 without leading zeros, as inet_pton takes them. False: not that. */
+static inline bool sb_addr_parse_ip4(const char *text, size_t len, uint8_t ip[4])
+{
+	size_t at = 0;
+	for (unsigned part = 0; part < 4; part++) {
+		unsigned v = 0, digits = 0;
+		if (part && (at >= len || text[at++] != '.'))
+			return false;
+		for (; at < len && (uint8_t)(text[at] - '0') < 10; at++, digits++)
+			v = v * 10 + (unsigned)(text[at] - '0');
+		if (digits == 0 || digits > 3 || v > 255 || (digits > 1 && text[at - digits] == '0'))
+			return false;
+		ip[part] = (uint8_t)v;
+	}
+	return at == len;
+}
+
 /* Reads an IP address of len bytes without port or brackets. 0 or -2 (SB_E_INVAL); *a keeps its port. */
 static inline int sb_addr_parse_ip(const char *text, size_t len, struct sb_addr *a)
 {
 	char buf[INET6_ADDRSTRLEN];
+	if (sb_addr_parse_ip4(text, len, a->ip)) {
+		memset(a->ip + 4, 0, 12);
+		a->family = 4;
+		a->zero = 0;
+		return 0;
+	}
 	if (len >= sizeof buf)
 		return -2;
 	memcpy(buf, text, len);
 	buf[len] = 0;
 	memset(a->ip, 0, 16);
 	a->zero = 0;
-	if (inet_pton(AF_INET, buf, a->ip) == 1)
-		a->family = 4;
-	else if (inet_pton(AF_INET6, buf, a->ip) == 1)
+	if (inet_pton(AF_INET6, buf, a->ip) == 1)
 		a->family = 6;
 	else
 		return -2;

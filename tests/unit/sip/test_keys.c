@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "dataplane/sip/siphash.h"
+#include <sodium.h>
+#include <stdlib.h>
 
 static const struct sb_keys keys = {
         .fleet = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
@@ -119,6 +122,40 @@ static void hashes_depend_on_key_order_and_lengths(void **state)
 	}
 }
 
+/* libsodium is the judge of ours, at every length and alignment that a message can make. */
+static void signatures_are_siphash_2_4(void **state)
+{
+	uint8_t text[300], key[16], theirs[8];
+	srand(7);
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (uint8_t)rand();
+	for (size_t len = 0; len + 8 < sizeof text; len++) {
+		const uint8_t *at = text + len % 8;
+		for (unsigned i = 0; i < sizeof key; i++)
+			key[i] = (uint8_t)rand();
+		crypto_shorthash(theirs, at, len, key);
+		assert_true(siphash(key, at, len, 2, 4) == siphash_word(theirs));
+	}
+}
+
+static void addresses_are_read_as_inet_pton_does(void **state)
+{
+	static const char *const texts[] = {"1.2.3.4", "255.255.255.255", "0.0.0.0", "256.1.1.1", "01.2.3.4", "1.2.3",
+	        "1.2.3.4.", "1.2.3.4.5", "1..2.3", "", ".", "1.2.3.4 ", "1.2.3.0004", "1.2.3.00", "a.b.c.d", "1.2.3.-4",
+	        "999999999999.1.1.1", "2001:db8::1", "::ffff:1.2.3.4"};
+	for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		uint8_t v4[4], v6[16];
+		struct sb_addr a = {.port = 7};
+		int family = inet_pton(AF_INET, texts[i], v4) == 1 ? 4 : inet_pton(AF_INET6, texts[i], v6) == 1 ? 6 : 0;
+		assert_int_equal(sb_addr_parse_ip(texts[i], strlen(texts[i]), &a) == 0, family != 0);
+		if (family) {
+			assert_int_equal(a.family, family);
+			assert_int_equal(a.port, 7);
+			assert_memory_equal(a.ip, family == 4 ? v4 : v6, family == 4 ? 4 : 16);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +164,8 @@ int main(void)
 	        cmocka_unit_test(other_branches_are_not_of_our_shape),
 	        cmocka_unit_test(only_transactions_depend_on_the_boot_key),
 	        cmocka_unit_test(record_route_tokens_do_not_change_over_versions),
+	        cmocka_unit_test(signatures_are_siphash_2_4),
+	        cmocka_unit_test(addresses_are_read_as_inet_pton_does),
 	        cmocka_unit_test(hashes_depend_on_key_order_and_lengths),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
