@@ -86,7 +86,7 @@ static int open_worker(struct sb_dataplane *dp, uint32_t index)
 	w->dp = dp;
 	w->index = index;
 	w->lcore = index + 1;
-	w->wire_id = index << 26 ^ (uint32_t)sb_dataplane_now_us();
+	sb_wire_ids_init(&w->ids, index, dp->cfg.n_workers, (uint32_t)sb_dataplane_now_us());
 	w->shares_cpu = shares_cpu(&dp->cfg, index);
 	/* Reassembly may take half of the large buffers: the other half is for what we send. */
 	sb_frag_init(&w->frags, RTE_MAX(SB_LARGE_BUFFERS / 2 / dp->cfg.n_workers, 1u), &ops);

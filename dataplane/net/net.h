@@ -109,9 +109,9 @@ struct sb_worker {
 	const struct sb_fib *fib;
 	uint64_t now_us;
 	uint32_t index, lcore;
-	uint32_t wire_id; /* of the next datagram */
-	uint32_t idle;    /* loops without work */
-	bool shares_cpu;  /* with control or another worker */
+	struct sb_wire_ids ids; /* of datagrams sent */
+	uint32_t idle;          /* loops without work */
+	bool shares_cpu;        /* with control or another worker */
 	struct sb_clock clock;
 	uint64_t frags_looked_us;
 	struct rte_ring *in;              /* any worker -> this: struct sb_net_pkt */

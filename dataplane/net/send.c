@@ -112,7 +112,7 @@ static bool send_by_port(struct sb_worker *w, struct sb_net_pkt *np, const struc
 	        .src_mac = i->mac,
 	        .from = &np->pkt.listener->addr,
 	        .to = &np->pkt.peer,
-	        .id = w->wire_id++,
+	        .id = sb_wire_id(&w->ids),
 	        .vlan = i->vlan};
 	if (i->port >= w->dp->cfg.n_ports || (np->pkt.peer.family == 4 && np->pkt.len > SB_UDP_MAX_4)) {
 		sb_pkt_free(w->dp, np);

@@ -19,6 +19,29 @@ struct sb_wire {
 	bool ip_offload; /* the port fills in the IPv4 header checksum */
 };
 
+/* The ids of one worker's datagrams. Several send to one peer from one address, and of an id IPv4 takes 16 bits: the
+ * low ones tell the worker, so that no two have fragments with the same id on the way at the same time (RFC 6864 4.3).
+ */
+struct sb_wire_ids {
+	uint32_t next, step;
+};
+
+/* seed: any number. */
+static inline void sb_wire_ids_init(struct sb_wire_ids *ids, uint32_t worker, uint32_t n_workers, uint32_t seed)
+{
+	ids->step = 1;
+	while (ids->step < n_workers)
+		ids->step *= 2;
+	ids->next = (seed & ~(ids->step - 1)) | worker;
+}
+
+static inline uint32_t sb_wire_id(struct sb_wire_ids *ids)
+{
+	uint32_t id = ids->next;
+	ids->next += ids->step;
+	return id;
+}
+
 /* A piece of a datagram; {0} for a whole one. */
 struct sb_wire_piece {
 	uint16_t off;
