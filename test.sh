@@ -114,6 +114,10 @@ fi
 
 say "end to end, release"
 telling "${as_root[@]}" tests/sipp/run --build build/release
+# What a driver can spoil: addresses, tags, sizes, ports, both directions, ICMP, timing, start and end.
+say "end to end, release, on net_af_xdp"
+telling "${as_root[@]}" tests/sipp/run --build build/release --driver net_af_xdp --only calls cancel dead_primary silent_primary_is \
+	unavailable_primary third_trunk late_ primary_is_probed rubbish burst_to workers_wait missing_port lost_twin stop_is
 if [ $quick = no ]; then
 	say "end to end, sanitized"
 	telling "${as_root[@]}" tests/sipp/run --build build/asan --sanitized

@@ -18,13 +18,13 @@ def on(t, device, **keys):
     return settings
 
 
-def real_calls(t, calls=5, name="caller", port=5060, trunk=True):
+def real_calls(t, calls=5, port=5060, trunk=True):
     """sipp's calls from INVITE to BYE, none sent twice, no frame lost at the port."""
     if trunk:
         t.sipp_trunk("t1")
     t.meet("caller", "t1")
     before = t.daemon.counters()
-    t.sipp_caller(calls=calls, rate=20, name=name, port=port).wait().all_good(calls, retransmissions=0)
+    t.sipp_caller(calls=calls, rate=60, port=port).wait().all_good(calls, retransmissions=0)
     made = {key: value - before[key] for key, value in t.daemon.counters().items()}
     assert made["calls_answered"] == made["calls"] == calls and made["tx_dropped"] == 0, made
     return made

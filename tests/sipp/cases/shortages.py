@@ -132,8 +132,7 @@ def no_free_buffer_is_counted_and_calls_go_on(t):
     unseen.again()
     for call in [*calls, unseen]:
         call.final(200, timeout=10)
-    t.daemon.wait_counter("fragments_expired", 1, timeout=40)
-    assert pool(t, "large") == 0, t.daemon.call("memory")["packets"]
+    t.daemon.events.wait(lambda: pool(t, "large") <= 1, 5, "large buffers back, save the one that waits for fragments")
 
 
 # -- a worker that is not run ------------------------------------------------------------------------------------------
