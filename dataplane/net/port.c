@@ -94,8 +94,7 @@ int sb_port_probe(struct sb_port *p, const struct sb_dataplane_port *cfg, uint32
 	memcpy(p->mac, mac.addr_bytes, SB_MAC_LEN);
 	uint32_t pairs = info.max_rx_queues < info.max_tx_queues ? info.max_rx_queues : info.max_tx_queues;
 	uint32_t queues = RTE_MIN(pairs, n_workers);
-	/* A memif peer decides how many queues there are, and only once it is connected; a pcap file is read once. */
-	if (is_driver(p->device, "net_memif") || is_driver(p->device, "net_pcap"))
+	if (is_driver(p->device, "net_memif")) /* its peer decides how many there are, once it is connected */
 		queues = 1;
 	p->n_queues = (uint16_t)RTE_MAX(queues, 1u);
 	p->n_rx_desc = p->n_tx_desc = DESCRIPTORS;
