@@ -68,7 +68,13 @@ else
 fi
 [ -e build/release/build.ninja ] || echo "building ..."
 prepare_build build/release --buildtype=release
+trap restore_hugepages EXIT
 if [ -n "$file" ]; then
-	exec build/release/control/switchbackd -c "$file"
+	needed=$(build/release/control/switchbackd -c "$file" --check) || exit # it has said what is wrong
+	needed=${needed% MB}
+	grep -qE '^hugepages: *"?no\b' "$file" || prepare_hugepages "${needed##* }"
+	run_to_end build/release/control/switchbackd -c "$file"
+else
+	prepare_hugepages 160 # one port of either driver
+	run_to_end /usr/bin/python3 tests/sipp/demo.py --build build/release "${demo[@]}"
 fi
-exec /usr/bin/python3 tests/sipp/demo.py --build build/release "${demo[@]}"

@@ -3,6 +3,7 @@
 #include "control/main.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -69,44 +70,50 @@ static int fleet_key(const char *state_dir, uint8_t key[16])
 	return ok ? 0 : raced ? read_key(path, key) : SB_E_IO;
 }
 
-static bool hugepages_there(void)
+/* What of the configuration the data plane is made from. */
+static void describe_dataplane(const struct sb_config *c, struct sb_dataplane_config *cfg)
 {
-	unsigned long n = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "HugePages_Free: %lu", &n) == 1)
-			break;
-	if (f)
-		fclose(f);
-	if (n < 64)
-		return false;
-	f = fopen("/proc/mounts", "re");
-	bool mounted = false;
-	while (f && fgets(line, sizeof line, f))
-		mounted |= strstr(line, " hugetlbfs ") != NULL;
-	if (f)
-		fclose(f);
-	return mounted;
+	cfg->control_cpu = c->control.lcore;
+	cfg->n_workers = c->n_workers;
+	cfg->n_ports = c->n_ports;
+	cfg->memory_mb = c->memory_mb;
+	cfg->transactions_max = c->transactions_max;
+	memcpy(cfg->worker_cpu, c->workers, sizeof cfg->worker_cpu);
+	for (uint32_t i = 0; i < c->n_ports; i++) {
+		memcpy(cfg->port[i].name, c->ports[i].name, sizeof cfg->port[i].name);
+		memcpy(cfg->port[i].device, c->ports[i].device, sizeof cfg->port[i].device);
+		cfg->port[i].mtu = (uint16_t)c->ports[i].mtu;
+	}
+}
+
+uint32_t sb_daemon_memory_mb(const struct sb_config *c)
+{
+	struct sb_dataplane_config cfg = {0};
+	describe_dataplane(c, &cfg);
+	return sb_dataplane_memory_mb(&cfg);
+}
+
+/* auto: where what is free suffices; DPDK cannot start a second time if it does not. */
+static bool use_hugepages(const struct sb_config *c)
+{
+	char need[24], free[24];
+	uint64_t need_mb = sb_daemon_memory_mb(c), free_mb = sb_hugepages_free_mb(SB_HUGEPAGES_DIR);
+	if (strcmp(c->hugepages, "auto") != 0)
+		return strcmp(c->hugepages, "yes") == 0;
+	bool use = free_mb >= need_mb;
+	snprintf(need, sizeof need, "%" PRIu64, need_mb);
+	snprintf(free, sizeof free, "%" PRIu64, free_mb);
+	sb_log(SB_LOG_INFO, use ? "huge pages are used" : "huge pages are too few, ordinary ones are used", "need_mb",
+	        need, "free_mb", free, NULL);
+	return use;
 }
 
 static int open_dataplane(struct sb_daemon *d)
 {
 	const struct sb_config *c = d->config;
-	struct sb_dataplane_config cfg = {.control_cpu = c->control.lcore,
-	        .n_workers = c->n_workers,
-	        .n_ports = c->n_ports,
-	        .memory_mb = c->memory_mb,
-	        .transactions_max = c->transactions_max,
-	        .health = d->health};
+	struct sb_dataplane_config cfg = {.health = d->health, .hugepages = use_hugepages(c)};
 	char why[256] = "";
-	memcpy(cfg.worker_cpu, c->workers, sizeof cfg.worker_cpu);
-	cfg.hugepages = strcmp(c->hugepages, "yes") == 0 || (strcmp(c->hugepages, "auto") == 0 && hugepages_there());
-	for (uint32_t i = 0; i < c->n_ports; i++) {
-		memcpy(cfg.port[i].name, c->ports[i].name, sizeof cfg.port[i].name);
-		memcpy(cfg.port[i].device, c->ports[i].device, sizeof cfg.port[i].device);
-		cfg.port[i].mtu = (uint16_t)c->ports[i].mtu;
-	}
+	describe_dataplane(c, &cfg);
 	int key = fleet_key(c->control.state_dir, cfg.fleet_key);
 	if (key)
 		return fail("the signing key rr.key in state_dir cannot be read or made",

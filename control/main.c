@@ -37,7 +37,7 @@ static int run(const char *file, bool check)
 	d->epoll_fd = d->timer_fd = d->signal_fd = -1;
 	int code = load(d, file);
 	if (code == 0 && check)
-		printf("%s: good\n", file);
+		printf("%s: good, packet buffers of %u MB\n", file, sb_daemon_memory_mb(d->config));
 	if (code == 0 && !check) {
 		sb_log_setup(d->config->control.log_level, d->config->control.log_format);
 		code = sb_daemon_start(d);

@@ -6,6 +6,7 @@
 #include "control/engine.h"
 #include "control/events.h"
 #include "control/kernel/fib_build.h"
+#include "control/kernel/hugepages.h"
 #include "control/kernel/ksock.h"
 #include "control/kernel/netlink.h"
 #include "control/kernel/tap.h"
@@ -55,6 +56,7 @@ struct sb_daemon {
 
 /* main-start.c: everything up, in order; 0 or an exit code, having said why. fini undoes what was done, in reverse. */
 int sb_daemon_start(struct sb_daemon *d);
+uint32_t sb_daemon_memory_mb(const struct sb_config *c); /* MB of packet buffers and what comes with them */
 void sb_daemon_fini(struct sb_daemon *d);
 
 /* main-publish.c */

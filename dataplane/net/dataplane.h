@@ -30,6 +30,9 @@ struct sb_dataplane_config {
 	const struct sb_health_table *health;
 };
 
+/* MB that packet buffers and DPDK itself take with these ports and workers. */
+uint32_t sb_dataplane_memory_mb(const struct sb_dataplane_config *cfg);
+
 /* Starts the EAL, opens every port, makes pools, rings and workers (not yet running). 0 or SB_E_DEVICE/NOMEM; why: one
  * line. */
 int sb_dataplane_open(const struct sb_dataplane_config *cfg, struct sb_dataplane **out, char why[256]);

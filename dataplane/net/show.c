@@ -2,6 +2,11 @@
 /* show.c - what control may see of workers, ports and pools while they run. */
 #include "dataplane/net/net.h"
 
+uint32_t sb_dataplane_memory_mb(const struct sb_dataplane_config *cfg)
+{
+	return sb_pool_memory_mb(cfg);
+}
+
 struct sb_mailbox *sb_dataplane_mail(struct sb_dataplane *dp, uint32_t worker)
 {
 	return &dp->worker[worker]->mail;

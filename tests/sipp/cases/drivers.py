@@ -196,9 +196,12 @@ def xdp_port_leaves_tags_in_their_frames(t):
 
 @test(drivers=("net_af_packet",))
 def af_packet_frames_are_as_large_as_the_devargs_say(t):
-    """The operator's own framesz is kept, and its frames get buffers that they fit in."""
+    """The operator's own framesz is kept, and its frames get buffers that they fit in; what does not fit a frame is cut by the
+    driver, and counted."""
     t.start(on(t, "net_af_packet0,iface=edge0,blocksz=16384,framesz=16384,framecnt=512"))
     large_call(t)
+    t.call(t.endpoint("caller", port=5066)).send("INVITE", body=sip.SDP * 200)
+    t.daemon.wait_counter("drop_bad_ip", 1)
 
 
 @test(drivers=("net_af_packet",))

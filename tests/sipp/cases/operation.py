@@ -50,7 +50,7 @@ def missing_port_is_a_clear_error(t):
     (daemon.directory / "state").mkdir()
     status, output = run_daemon(t, "-c", str(daemon.file))
     assert status == 69, (status, output)  # EX_UNAVAILABLE, as switchbackd(8) says
-    assert "nowhere0" in output and "edge" in output, output
+    assert "there is no network interface" in output and "nowhere0" in output and "edge" in output, output
 
 
 @test(capture=False)

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What runs out while the daemon lives on: rings, packet buffers, known neighbours, threads' time. Each is provoked, counted,
 and over when its cause is; the identity of the counters is checked after every test."""
+import contextlib
 import os
+import re
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 from harness import sip
 from harness.bridge import Bridge
-from harness.case import test
+from harness.case import Skipped, test
 from harness.daemon import CPUS, config, trunk
 from harness.endpoint import Call, answering
 from harness.stall import held
@@ -55,7 +58,7 @@ def full_transmit_ring_is_counted_and_calls_go_on(t):
     t.network["t1"].ns.run("ping", "-c", "1", "-W", "3", core)
     t.trunk("t1", segment=1, answer=answering())
     caller = t.endpoint("caller")
-    before = t.daemon.counter("tx_dropped")
+    before, buffers = t.daemon.counter("tx_dropped"), pool(t, "small")
     peer.hold()
     calls = [t.call(caller).send("INVITE") for _ in range(48)]
     t.daemon.wait_counter("tx_dropped", before + 16)
@@ -67,6 +70,7 @@ def full_transmit_ring_is_counted_and_calls_go_on(t):
     t.call(caller).send("INVITE").final(200)
     counters = t.daemon.counters()
     assert counters["retransmissions_out"] >= 16 and counters["calls_answered"] == 49, counters
+    t.daemon.events.wait(lambda: pool(t, "small") <= buffers, 5, "buffers of what was dropped back")
 
 
 # -- a control thread that is not run ----------------------------------------------------------------------------------
@@ -220,3 +224,77 @@ def next_hop_that_nobody_has_is_told_by_the_kernel(t):
     event = t.daemon.wait_event("failover", trunk="t1", trunk2="t2")
     assert "icmp" in event["detail"].lower() and event["elapsed_us"] < 5_000_000, event
     assert t.daemon.counter("tx_kernel") >= 1
+
+
+# -- huge pages --------------------------------------------------------------------------------------------------------
+
+PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+
+
+def free_pages():
+    return int((PAGES / "free_hugepages").read_text(encoding="ascii"))
+
+
+@contextlib.contextmanager
+def pages_set_aside(count):
+    """So many huge pages of 2 MB are free within, and as many as before afterwards."""
+    pool = PAGES / "nr_hugepages"
+    if not os.access(pool, os.W_OK):
+        raise Skipped("this kernel has no huge pages to give")
+    before = pool.read_text(encoding="ascii")
+    try:
+        pool.write_text(str(int(before) - free_pages() + count), encoding="ascii")
+        if free_pages() != count:
+            raise Skipped(f"{free_pages()} huge pages are free, the kernel could not make that {count}")
+        yield
+    finally:
+        pool.write_text(before, encoding="ascii")
+
+
+def run_to_end(t, settings, *more):
+    daemon = t.new_daemon(settings)
+    daemon.write()
+    process = daemon.spawn("-c", str(daemon.file), *more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return process.communicate(timeout=20)[0], process.returncode
+
+
+def pages_needed(t, settings):
+    said, _ = run_to_end(t, settings, "--check")
+    return (int(re.search(r"(\d+) MB", said).group(1)) + 1) // 2
+
+
+def one_call(t):
+    t.trunk("t1", answer=answering())
+    t.call().send("INVITE").final(200)
+
+
+@test()
+def huge_pages_are_used_where_they_suffice(t):
+    """hugepages auto: what --check says that is needed is free, so it is taken; given back at the end."""
+    settings = t.config(hugepages="auto")
+    with pages_set_aside(pages_needed(t, settings)):
+        given = free_pages()
+        t.start(settings)
+        assert "huge pages are used" in t.daemon.tail() and free_pages() < given, (t.daemon.tail(), free_pages())
+        one_call(t)
+        assert t.daemon.stop() == 0
+        assert free_pages() == given
+
+
+@test()
+def too_few_huge_pages_are_left_alone(t):
+    """hugepages auto with one page less than needed: the daemon says so and runs on ordinary memory."""
+    settings = t.config(hugepages="auto")
+    with pages_set_aside(pages_needed(t, settings) - 1):
+        given = free_pages()
+        t.start(settings)
+        assert "too few" in t.daemon.tail() and free_pages() == given, (t.daemon.tail(), free_pages())
+        one_call(t)
+
+
+@test(capture=False)
+def huge_pages_asked_for_and_absent_are_a_clear_error(t):
+    """hugepages yes, and none is free: one line that says so, and an exit status of its own."""
+    with pages_set_aside(0):
+        said, status = run_to_end(t, t.config(hugepages="yes"))
+    assert status == 69 and "huge" in said.lower(), (status, said)
