@@ -101,13 +101,20 @@ int ctl_stats(struct ctl *c)
 	return CTL_OK;
 }
 
-static void bytes_row(struct ctl_table *t, const char *what, json_int_t used, json_int_t max)
+static void bytes_row(struct ctl_table *t, const char *what, json_int_t used, json_int_t max, const char *of)
 {
 	char a[CTL_TIME_MAX], b[CTL_TIME_MAX];
 	ctl_cell(t, "%s", what);
 	ctl_cell(t, "%s", ctl_bytes(used, a));
 	ctl_cell(t, "%s", max >= 0 ? ctl_bytes(max, b) : "no bound");
-	ctl_cell(t, "%s", "");
+	ctl_cell(t, "%s", of);
+}
+
+static void clients_row(struct ctl_table *t, const json_t *v)
+{
+	char of[48];
+	snprintf(of, sizeof of, "%lld of %lld clients", N(v, "in_use"), N(v, "max"));
+	bytes_row(t, "heap: control socket", ctl_int(v, "bytes"), ctl_int(v, "bytes_max"), of);
 }
 
 static void slots_row(struct ctl_table *t, const char *what, const json_t *v)
@@ -147,16 +154,17 @@ int ctl_memory(struct ctl *c)
 	}
 	t = ctl_table_new(c, heads);
 	snprintf(name, sizeof name, "heap (%.16s): allocated", ctl_text(heap, "allocator"));
-	bytes_row(t, name, ctl_int(heap, "allocated"), -1);
-	bytes_row(t, "heap: active pages", ctl_int(heap, "active"), -1);
-	bytes_row(t, "heap: resident", ctl_int(heap, "resident"), -1);
+	bytes_row(t, name, ctl_int(heap, "allocated"), -1, "configuration, kernel's routes; never packets or calls");
+	bytes_row(t, "heap: active pages", ctl_int(heap, "active"), -1, "");
+	bytes_row(t, "heap: resident", ctl_int(heap, "resident"), -1, "");
+	clients_row(t, json_object_get(r, "clients"));
 	json_array_foreach(json_object_get(r, "osip"), i, arena)
 	{
 		snprintf(name, sizeof name, "libosip2: worker %lld, peak of one message", N(arena, "worker"));
-		bytes_row(t, name, ctl_int(arena, "peak"), ctl_int(arena, "max"));
+		bytes_row(t, name, ctl_int(arena, "peak"), ctl_int(arena, "max"), "");
 	}
 	packet_rows(t, json_object_get(r, "packets"));
-	bytes_row(t, "stored requests and responses", ctl_int(text, "bytes"), ctl_int(text, "bytes_max"));
+	bytes_row(t, "stored requests and responses", ctl_int(text, "bytes"), ctl_int(text, "bytes_max"), "");
 	slots_row(t, "transactions", json_object_get(r, "transactions"));
 	slots_row(t, "answered calls lingering", json_object_get(r, "lingering"));
 	ctl_table_end(t);

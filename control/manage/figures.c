@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* figures.c - the methods that count: stats, memory; and the sums over workers they and others show. */
 #include "control/manage/rpc.h"
+#include "control/manage/server.h"
 #include <malloc.h>
 #include <string.h>
 
@@ -141,7 +142,8 @@ static json_int_t jemalloc_figure(const char *name)
 	return mallctl(name, &v, &len, NULL, 0) ? 0 : (json_int_t)v;
 }
 
-/* No bound is set on the heap: after start it grows with the configuration and the control socket's clients alone. */
+/* No bound is set on the heap: after start it grows with the configuration, the kernel's routes and neighbours, and the
+ * control socket's clients, which are bounded; never with packets or calls. */
 static json_t *heap(void)
 {
 	if (mallctl) {
@@ -156,6 +158,20 @@ static json_t *heap(void)
 	return json_pack("{s:s, s:I, s:I, s:I, s:n}", "allocator", "system", "allocated",
 	        (json_int_t)(i.uordblks + i.hblkhd), "active", (json_int_t)(i.arena + i.hblkhd), "resident",
 	        (json_int_t)(i.arena + i.hblkhd), "max");
+}
+
+static json_t *clients(const struct sb_manage *m)
+{
+	size_t bytes = 0, n = 0;
+	for (uint32_t i = 0; i < SB_MANAGE_CLIENTS_MAX; i++) {
+		if (m->client[i].fd < 0)
+			continue;
+		bytes += SB_MANAGE_LINE_MAX + m->client[i].out_size;
+		n++;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I}", "in_use", (json_int_t)n, "max", (json_int_t)SB_MANAGE_CLIENTS_MAX,
+	        "bytes", (json_int_t)bytes, "bytes_max",
+	        (json_int_t)SB_MANAGE_CLIENTS_MAX * (SB_MANAGE_LINE_MAX + SB_MANAGE_OUT_MAX));
 }
 
 static json_t *osip_arenas(const struct sb_manage *m)
@@ -188,9 +204,9 @@ static json_t *packet_pools(const struct sb_manage *m)
 json_t *sb_figures_memory(struct sb_call *c)
 {
 	struct sb_usage_sum u = sb_figures_usage(c->m);
-	return json_pack("{s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}", "heap", heap(), "osip",
-	        osip_arenas(c->m), "packets", packet_pools(c->m), "transactions", "in_use", (json_int_t)u.transactions,
-	        "max", (json_int_t)u.transactions_max, "lingering", "in_use", (json_int_t)u.lingering, "max",
-	        (json_int_t)u.lingering_max, "text", "bytes", (json_int_t)u.text_bytes, "bytes_max",
-	        (json_int_t)u.text_bytes_max);
+	return json_pack("{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}", "heap", heap(), "clients",
+	        clients(c->m), "osip", osip_arenas(c->m), "packets", packet_pools(c->m), "transactions", "in_use",
+	        (json_int_t)u.transactions, "max", (json_int_t)u.transactions_max, "lingering", "in_use",
+	        (json_int_t)u.lingering, "max", (json_int_t)u.lingering_max, "text", "bytes", (json_int_t)u.text_bytes,
+	        "bytes_max", (json_int_t)u.text_bytes_max);
 }

@@ -255,7 +255,10 @@ def run_to_end(t, settings, *more):
     daemon = t.new_daemon(settings)
     daemon.write()
     process = daemon.spawn("-c", str(daemon.file), *more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return process.communicate(timeout=20)[0], process.returncode
+    try:
+        return process.communicate(timeout=20)[0], process.returncode
+    finally:
+        process.kill()
 
 
 def pages_needed(t, settings):

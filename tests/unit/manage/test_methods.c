@@ -289,6 +289,11 @@ static void memory_tells_three_kinds_and_their_bounds(void **state)
 	json_t *r = world_result(w, fd, "memory", NULL);
 	assert_string_equal(text(json_object_get(r, "heap"), "allocator"), "system"); /* not linked with jemalloc */
 	number(r, "heap", "allocated");
+	assert_int_equal(number(r, "clients", "in_use"), 1);
+	assert_int_equal(number(r, "clients", "max"), SB_MANAGE_CLIENTS_MAX);
+	assert_true(number(r, "clients", "bytes") >= SB_MANAGE_LINE_MAX);
+	assert_int_equal(
+	        number(r, "clients", "bytes_max"), SB_MANAGE_CLIENTS_MAX * (SB_MANAGE_LINE_MAX + SB_MANAGE_OUT_MAX));
 	const json_t *osip = json_object_get(r, "osip"), *pool = json_array_get(json_object_get(r, "packets"), 0);
 	assert_int_equal(number(json_array_get(osip, 1), "peak", NULL), 12000);
 	assert_int_equal(number(json_array_get(osip, 1), "max", NULL), 65536);
