@@ -119,6 +119,34 @@ static void inside(const struct sb_frame *f, enum sb_frame_kind kind, uint32_t l
 		must(f->frag_more || f->frag_off, "a fragment that is whole");
 }
 
+/* The pieces that this input has brought. */
+struct piece {
+	struct sb_frame f;
+	uint16_t port;
+	const uint8_t *data;
+};
+
+static struct piece pieces[FRAMES_MAX];
+static unsigned n_pieces;
+
+/* Is every byte of it one that came, in its place? */
+static void made_of_pieces(const struct sb_frag *d)
+{
+	static bool there[SB_FRAG_BYTES];
+	memset(there, 0, d->total);
+	for (unsigned i = 0; i < n_pieces; i++) {
+		const struct piece *p = &pieces[i];
+		uint32_t off = p->f.frag_off, end = off + p->f.l4_len;
+		if (p->f.frag_id != d->id || p->port != d->port || p->f.vlan != d->vlan ||
+		        !sb_addr_same_ip(&p->f.src, &d->src) || !sb_addr_same_ip(&p->f.dst, &d->dst))
+			continue;
+		for (uint32_t at = off; at < end && at < d->total; at++)
+			there[at] |= d->l4[at] == p->data[at - off];
+	}
+	for (uint32_t at = 0; at < d->total; at++)
+		must(there[at], "byte %u of %u never came", at, d->total);
+}
+
 /* The way of classify.c: given headers once more, then read like any other frame. */
 static void whole_again(const struct sb_frag *d)
 {
@@ -184,10 +212,12 @@ static void one_frame(const uint8_t *data, uint32_t len, uint8_t options, uint64
 		cut_and_mend(p, &f, options);
 	if (kind == SB_FRAME_FRAGMENT) {
 		uint16_t port = options & OTHER_PORT ? 1 : 0;
+		pieces[n_pieces++] = (struct piece){f, port, data + f.l4};
 		enum sb_frag_answer answer = sb_frag_add(&table, p, &f, port, now_us, &done);
 		if (answer == SB_FRAG_DONE) {
 			must(done.port == port && done.vlan == f.vlan && sb_addr_same_ip(&done.src, &f.src),
 			        "another's datagram");
+			made_of_pieces(&done);
 			whole_again(&done);
 			give_back(NULL, done.buf);
 		}
@@ -200,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_bytes in = {data, size};
 	uint64_t now_us = 1000000;
+	n_pieces = 0;
 	for (unsigned n = 0; in.left && n < FRAMES_MAX; n++) {
 		uint8_t options = fuzz_u8(&in);
 		size_t got;

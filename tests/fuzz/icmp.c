@@ -116,11 +116,21 @@ static void right_sums(uint8_t *p, uint32_t len)
 	memcpy(p + f.l4 + 2, &sum, 2);
 }
 
+/* RFC 3261 18.4: unreachable, or parameter problem; "too big" (RFC 1191, RFC 8201) and "time exceeded" are no verdict.
+ */
+static bool is_fatal(const uint8_t *p, const struct sb_frame *f)
+{
+	uint8_t type = p[f->l4], code = p[f->l4 + 1];
+	if (f->src.family == 6)
+		return type == 1 || type == 4;
+	return (type == 3 && code != 4) || type == 12;
+}
+
 /* What must come of it, found without the product: does the leg's own branch stand in the quote? */
 static bool is_quoted(const uint8_t *p, const struct sb_frame *f, unsigned leg)
 {
 	const struct sb_addr *to = &w->trunks[0][leg].addr;
-	return f->fatal && sb_addr_eq(&f->to, to) && memmem(p + f->data, f->data_len, branch[leg], SB_BRANCH_LEN);
+	return is_fatal(p, f) && sb_addr_eq(&f->to, to) && memmem(p + f->data, f->data_len, branch[leg], SB_BRANCH_LEN);
 }
 
 static void deliver(const uint8_t *p, const struct sb_frame *f, unsigned leg)

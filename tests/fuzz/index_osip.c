@@ -268,6 +268,12 @@ static void part_uri(struct sb_span s, const struct sb_uri *u)
 	free(text);
 }
 
+static bool on_one_line(struct sb_span s)
+{
+	const char *p = sb_at(pair.sip, s);
+	return !memchr(p, '\t', s.len) && !memchr(p, '\r', s.len) && !memchr(p, '\n', s.len);
+}
+
 static bool part_via(const struct sb_via *v)
 {
 	osip_via_t *o = NULL;
@@ -276,7 +282,7 @@ static bool part_via(const struct sb_via *v)
 	if (reads)
 		via_value(v, o);
 	free(text);
-	return reads;
+	return reads && on_one_line(v->value);
 }
 
 static bool part_route(const struct sb_route *r)
@@ -287,7 +293,7 @@ static bool part_route(const struct sb_route *r)
 	if (reads)
 		uri(&r->parsed, o->url);
 	free(text);
-	return reads;
+	return reads && on_one_line(r->value);
 }
 
 static void part_party(struct sb_span value, struct sb_span tag)
@@ -300,7 +306,7 @@ static void part_party(struct sb_span value, struct sb_span tag)
 }
 
 /* Lists of values, all of which both can read: libosip2 leaves out of a message what it cannot read, and a proxy reads
- * the topmost alone (16.3). */
+ * the topmost alone (16.3). It may leave out, too, what is folded or holds a TAB, which a part is shown without. */
 struct lists {
 	bool vias, routes, record_routes;
 };

@@ -9,11 +9,11 @@ usage() {
 	cat <<'USAGE'
 usage: tests/fuzz/run.sh [option...] HOURS
 
-HOURS of CPU time for each target, such as 1 or 0.25, over and above what earlier runs gave it.
+HOURS of CPU time (of AFL++: of time) for each target, such as 1 or 0.25, over and above what earlier runs gave it.
   --targets A,B,...   these alone
   --engine ENGINE     libfuzzer (default) or afl (AFL++: package afl++)
   --jobs N            so many at a time: the number of CPUs
-  --seconds N         instead of HOURS
+  --seconds N         instead of HOURS: so much time, whatever CPU that is
   --build DIR         of an engine's build: build/fuzz, build/fuzz-afl
   --build-all         the whole tree, not the targets alone: clang's warnings are errors
   --no-build          it is up to date, or not to be touched
@@ -24,13 +24,13 @@ HOURS of CPU time for each target, such as 1 or 0.25, over and above what earlie
 USAGE
 }
 
-engine=libfuzzer jobs=$(nproc) seconds= build= make=targets work=build/fuzz-work merge=yes run=yes targets=
+engine=libfuzzer jobs=$(nproc) seconds= build= make=targets work=build/fuzz-work merge=yes run=yes targets= by_time=no
 while [ $# -gt 0 ]; do
 	case $1 in
 	--targets) targets=${2//,/ }; shift ;;
 	--engine) engine=$2; shift ;;
 	--jobs) jobs=$2; shift ;;
-	--seconds) seconds=$2; shift ;;
+	--seconds) seconds=$2 by_time=yes; shift ;;
 	--build) build=$2; shift ;;
 	--work) work=$2; shift ;;
 	--no-build) make=no ;;
@@ -128,15 +128,15 @@ chunk_afl() {
 
 # One target until it has had its share, or five findings.
 run_target() {
-	local t=$1 dir=$work/$1 left=$seconds chunk rc found=0 cpu execs edges features corpus
+	local t=$1 dir=$work/$1 left=$seconds chunk=$((seconds < 600 ? seconds : 600)) rc found=0 cpu execs edges features corpus
 	mkdir -p "$dir/corpus" "$dir/findings"
 	while [ "$left" -gt 0 ] && [ $found -lt 5 ]; do
-		chunk=$((left < 600 ? left : 600))
 		touch "$dir/mark"
 		TIMEFORMAT='%U %S'
 		{ time "chunk_$engine" "$t" "$chunk"; } 2>"$dir/time"
 		rc=$?
 		cpu=$(tail -n 1 "$dir/time" | awk '{printf "%d", $1 + $2 + 0.5}')
+		[ $engine = libfuzzer ] || cpu=$chunk # its children are not waited for, so nobody counts them
 		read -r execs edges features corpus <"$dir/stats"
 		[ "$rc" -eq 0 ] || found=$((found + 1))
 		[ "$rc" -eq 0 ] || tell_finding "$t"
@@ -146,6 +146,9 @@ run_target() {
 			"$features" "$corpus"
 		[ "$cpu" -gt 0 ] || cpu=1
 		left=$((left - cpu))
+		[ $by_time = no ] || break
+		chunk=$((left * chunk / cpu)) # a busy machine gives less CPU than time
+		chunk=$((chunk < 1 ? 1 : chunk < 600 ? chunk : 600))
 	done
 	[ $found -eq 0 ]
 }
@@ -159,18 +162,20 @@ tell_finding() {
 	done < <(find "$dir/findings" -type f -newer "$dir/mark")
 }
 
-# What is new in the work folder, as few small files as reach every edge, into the committed corpus. Those named bug-* stay.
+# What is new in the work folder, as few small files as reach every edge, into the committed corpus. Files that people have named
+# stay; those named by their hash are chosen anew.
+named=(! -regex '.*/[0-9a-f]+')
 merge_target() {
 	local t=$1 dir=$work/$1 kept=tests/fuzz/corpus/$1 least all n
 	least=$(mktemp -d)
 	mkdir -p "$dir/corpus" "$kept"
 	mapfile -t all < <(seeds "$t" | tail -n +2)
-	find "$kept" -name 'bug-*' -exec cp -t "$least" {} +
+	find "$kept" -type f "${named[@]}" -exec cp -t "$least" {} +
 	[ ${#all[@]} -eq 0 ] || find "${all[@]}" -type f -exec cp -t "$least" {} +
 	find "$least" -type f -printf '%f\n' | sort >"$dir/not-merged"
 	"$build/tests/fuzz/fuzz_$t" -set_cover_merge=1 -use_counters=0 -max_len="$(longest "$t")" -timeout=20 "$least" "$kept" \
 		"$dir/corpus" >"$dir/merge-log" 2>&1
-	find "$kept" -type f ! -name 'bug-*' -delete
+	find "$kept" -type f ! \( "${named[@]}" \) -delete
 	n=$(find "$kept" -type f | wc -l)
 	find "$least" -type f -printf '%s %f\n' | sort -n | while read -r size name; do
 		! grep -qxF "$name" "$dir/not-merged" || continue
@@ -186,11 +191,10 @@ merge_target() {
 table() {
 	[ -s "$totals" ] || return 0
 	echo
+	printf '%-12s %-10s %9s %13s %9s %7s %9s %7s %9s\n' target engine 'CPU hours' executions 'per s' edges features corpus findings
 	awk -F '\t' '{ k = $2 " " $3; if (!(k in cpu)) order[++n] = k
 			cpu[k] += $4; ex[k] += $5; if ($6 > ed[k]) ed[k] = $6; if ($7 > ft[k]) ft[k] = $7; co[k] = $8; fi[k] += $9 }
-		END { printf "%-12s %-10s %9s %13s %9s %7s %9s %7s %9s\n", "target", "engine", "CPU hours", "executions",
-				"per s", "edges", "features", "corpus", "findings"
-			for (i = 1; i <= n; i++) { k = order[i]; split(k, p, " ")
+		END { for (i = 1; i <= n; i++) { k = order[i]; split(k, p, " ")
 				printf "%-12s %-10s %9.2f %13d %9d %7d %9d %7d %9d\n", p[1], p[2], cpu[k] / 3600, ex[k],
 					ex[k] / (cpu[k] ? cpu[k] : 1), ed[k], ft[k], co[k], fi[k] } }' "$totals" | sort
 }
