@@ -89,7 +89,7 @@ chunk_libfuzzer() {
 	local t=$1 dir=$work/$1 dict rc all
 	dict=$(dictionary "$t")
 	mapfile -t all < <(seeds "$t")
-	"$build/tests/fuzz/fuzz_$t" -max_total_time="$2" -max_len="$(longest "$t")" -timeout=20 -rss_limit_mb=3000 \
+	"$build/tests/fuzz/fuzz_$t" -max_total_time="$2" -max_len="$(longest "$t")" -timeout=120 -report_slow_units=60 -rss_limit_mb=3000 \
 		-print_final_stats=1 -artifact_prefix="$dir/findings/" ${dict:+-dict="$dict"} "$dir/corpus" "${all[@]}" \
 		>"$dir/log" 2>&1
 	rc=$?
