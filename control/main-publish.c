@@ -7,17 +7,9 @@
 #define FIB_SETTLE_MS 2   /* neighbours often change in company */
 #define FIB_AGAIN_MS  100 /* without memory for it */
 
-static bool referenced(const struct sb_snapshot *s)
-{
-	for (unsigned i = 0; i < SB_WORKERS_MAX; i++)
-		if (atomic_load_explicit(&((struct sb_snapshot *)(uintptr_t)s)->refs[i].n, memory_order_relaxed))
-			return true;
-	return false;
-}
-
 static bool may_free(struct sb_daemon *d, const struct sb_retired *r)
 {
-	return sb_dataplane_quiescent(d->dp, r->token) && !(r->snapshot && referenced(r->snapshot));
+	return sb_dataplane_quiescent(d->dp, r->token) && !(r->snapshot && sb_snapshot_held(r->snapshot));
 }
 
 void sb_daemon_retire(struct sb_daemon *d)

@@ -56,12 +56,12 @@ run_to_end() {
 	return "$status"
 }
 
-# prepare_build DIR [meson options]: configured once, built up to date; quiet unless it fails.
+# prepare_build DIR [meson options]: configured once, built up to date; quiet unless it fails. TARGET: that alone is built.
 prepare_build() {
 	local dir=$1 log
 	shift
 	log=$(mktemp)
-	if { [ -e "$dir/build.ninja" ] || meson setup "$dir" "$@"; } >"$log" 2>&1 && ninja -C "$dir" >>"$log" 2>&1; then
+	if { [ -e "$dir/build.ninja" ] || meson setup "$dir" "$@"; } >"$log" 2>&1 && ninja -C "$dir" ${TARGET:+"$TARGET"} >>"$log" 2>&1; then
 		rm -f "$log"
 	else
 		tail -n 60 "$log" >&2

@@ -86,7 +86,6 @@ static void read_totals(const struct sb_manage *m, uint64_t total[SB_COUNTERS])
 		if (rows[i].kind != SB_KIND_RX)
 			total[i] = sb_figures_total(m, (enum sb_counter)i);
 	}
-	atomic_thread_fence(memory_order_acquire);
 	for (unsigned i = 0; i < SB_COUNTERS; i++) {
 		if (rows[i].kind == SB_KIND_RX)
 			total[i] = sb_figures_total(m, (enum sb_counter)i);

@@ -262,9 +262,9 @@ static struct sb_txn *bye_txn(struct sb_core *c, struct sb_txn *t, unsigned leg,
 	if (!bye)
 		return NULL;
 	/* It lives by the snapshot of its call, whatever was loaded since. */
-	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)bye->snap)->refs[c->cfg.worker].n, -1);
+	sb_snapshot_drop(bye->snap, c->cfg.worker);
 	bye->snap = t->snap;
-	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)bye->snap)->refs[c->cfg.worker].n, 1);
+	sb_snapshot_hold(bye->snap, c->cfg.worker);
 	bye->method = SB_M_BYE;
 	bye->up = *to;
 	bye->up_listener = sb_leg_trunk(t, leg)->listener;

@@ -28,7 +28,7 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	t->arrived_us = c->now_us;
 	t->up_next = t->up_end = t->hunt_end = SB_NEVER;
 	t->snap = c->snap;
-	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)c->snap)->refs[c->cfg.worker].n, 1);
+	sb_snapshot_hold(c->snap, c->cfg.worker);
 	sb_stat_add(&c->usage.transactions, 1);
 	return t;
 }
@@ -75,7 +75,7 @@ void sb_txn_free(struct sb_core *c, struct sb_txn *t)
 	sb_store_drop(&c->store, &t->request);
 	sb_store_drop(&c->store, &t->last);
 	sb_store_drop(&c->store, &t->best);
-	sb_stat_add(&((struct sb_snapshot *)(uintptr_t)t->snap)->refs[c->cfg.worker].n, -1);
+	sb_snapshot_drop(t->snap, c->cfg.worker);
 	t->kind = SB_TXN_FREE;
 	t->gen = (t->gen + 1) & SB_COOKIE_GEN_MASK;
 	t->armed_ms = 0;

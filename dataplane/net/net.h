@@ -177,6 +177,7 @@ void sb_classify(struct sb_worker *w, struct sb_net_pkt *np);
 void sb_deliver(struct sb_worker *w, struct sb_net_pkt *np);
 void sb_act_all(struct sb_worker *w);
 void sb_end(struct sb_worker *w, struct sb_net_pkt *np, enum sb_counter end);
+void sb_worker_look(struct sb_worker *w); /* at what is published, and the clock */
 int sb_worker_run(void *worker);          /* until dp->stop */
 void sb_worker_step(struct sb_worker *w); /* one turn of its loop */
 const struct sb_core_ops *sb_net_ops(void);

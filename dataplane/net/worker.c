@@ -13,7 +13,7 @@
 #define FRAGS_LOOK_US 100000
 
 /* The snapshot and the fib of this loop. */
-static void look_up(struct sb_worker *w)
+void sb_worker_look(struct sb_worker *w)
 {
 	const struct sb_view *v = atomic_load_explicit(&w->dp->view, memory_order_acquire);
 	w->fib = atomic_load_explicit(&w->dp->fib, memory_order_acquire);
@@ -37,7 +37,8 @@ static uint32_t take_port(struct sb_worker *w, uint16_t port)
 	if (!n)
 		return 0;
 	lap(w, SB_C_ticks_receive);
-	look_up(w); /* what came after a reload was told done must see it, however long this thread was not run */
+	/* What came after a reload was told done must see it, however long this thread was not run. */
+	sb_worker_look(w);
 	sb_count_add(&w->counters, SB_C_rx_frames, n);
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
@@ -124,7 +125,7 @@ static void rest(struct sb_worker *w, uint32_t work)
 
 void sb_worker_step(struct sb_worker *w)
 {
-	look_up(w);
+	sb_worker_look(w);
 	uint32_t work = take_ports(w);
 	work += take_handed(w);
 	work += take_tx(w);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* counters.h - one set of counters a worker: written by that worker alone, read relaxed by control. */
+/* counters.h - one set of counters a worker: written by that worker alone, read by control. */
 #pragma once
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -33,10 +33,11 @@ static inline const struct sb_counter_row *sb_counter_rows(void)
 	return rows;
 }
 
-/* Single writer: a plain add, published relaxed. */
+/* Single writer: a plain add. Release, with an acquire at the reader: whoever sees a frame's end counted sees the frame
+ * counted, too, if that is looked at later. Plain stores and loads on x86. */
 static inline void sb_count_add(struct sb_counters *c, enum sb_counter i, uint64_t n)
 {
-	atomic_store_explicit(&c->v[i], atomic_load_explicit(&c->v[i], memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(&c->v[i], atomic_load_explicit(&c->v[i], memory_order_relaxed) + n, memory_order_release);
 }
 
 static inline void sb_count(struct sb_counters *c, enum sb_counter i)
@@ -46,5 +47,5 @@ static inline void sb_count(struct sb_counters *c, enum sb_counter i)
 
 static inline uint64_t sb_counter_get(const struct sb_counters *c, enum sb_counter i)
 {
-	return atomic_load_explicit(&((struct sb_counters *)(uintptr_t)c)->v[i], memory_order_relaxed);
+	return atomic_load_explicit(&((struct sb_counters *)(uintptr_t)c)->v[i], memory_order_acquire);
 }

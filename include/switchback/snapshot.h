@@ -120,6 +120,32 @@ struct sb_snapshot {
 	struct sb_snap_ref refs[SB_WORKERS_MAX];
 };
 
+/* One transaction more of that worker goes by s, which is the published one or held already. Relaxed: control looks at
+ * the counts only when the worker has since said that it reads nothing older (RCU), which orders them. */
+static inline void sb_snapshot_hold(const struct sb_snapshot *s, unsigned worker)
+{
+	_Atomic uint64_t *n = &((struct sb_snapshot *)(uintptr_t)s)->refs[worker].n;
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* One less. Release: with the last, control may free s at once, and what this worker has read of it must be read by
+ * then.
+ */
+static inline void sb_snapshot_drop(const struct sb_snapshot *s, unsigned worker)
+{
+	_Atomic uint64_t *n = &((struct sb_snapshot *)(uintptr_t)s)->refs[worker].n;
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) - 1, memory_order_release);
+}
+
+/* Control, once no worker can be reading s: does a transaction still go by it? Acquire: the other end of the drop. */
+static inline bool sb_snapshot_held(const struct sb_snapshot *s)
+{
+	for (unsigned i = 0; i < SB_WORKERS_MAX; i++)
+		if (atomic_load_explicit(&((struct sb_snapshot *)(uintptr_t)s)->refs[i].n, memory_order_acquire))
+			return true;
+	return false;
+}
+
 /* One step of the prefix hash: start with SB_PREFIX_SEED, feed characters, finish once a length. Never 0. */
 #define SB_PREFIX_SEED 0x9e3779b97f4a7c15ull
 static inline uint64_t sb_prefix_step(uint64_t h, uint8_t c)

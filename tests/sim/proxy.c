@@ -394,9 +394,9 @@ static void worker_run(struct sim *s, struct worker *w)
 static bool in_use(const struct sim *s, const struct sb_snapshot *old)
 {
 	for (unsigned i = 0; i < s->px.n_workers; i++)
-		if (s->px.w[i].snap == old || old->refs[i].n)
+		if (s->px.w[i].snap == old)
 			return true;
-	return false;
+	return sb_snapshot_held(old);
 }
 
 static void control_run(struct sim *s)

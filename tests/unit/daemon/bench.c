@@ -52,6 +52,7 @@ static struct sb_worker *new_worker(struct sb_dataplane *dp, uint32_t index, con
 	struct sb_worker *w = aligned(sizeof *w);
 	w->dp = dp;
 	w->index = index;
+	w->shares_cpu = true; /* it naps when it has nothing to do */
 	w->in = new_ring(64);
 	w->tx_in = new_ring(64);
 	w->up = new_ring(64);
@@ -171,6 +172,7 @@ void bench_free(struct bench *b)
 		sb_snapshot_free(d->retired[i].snapshot);
 		sb_fib_free(d->retired[i].fib);
 	}
+	sb_manage_free(d->manage);
 	sb_engine_free(d->engine);
 	free_dataplane(d->dp);
 	sb_snapshot_free(d->snapshot);
@@ -180,6 +182,8 @@ void bench_free(struct bench *b)
 	sb_opstate_free(d->opstate);
 	sb_events_free(d->events);
 	free(d->health);
+	unlink(b->file);
+	snprintf(b->file, sizeof b->file, "%s/%s", b->dir, SB_OPSTATE_FILE);
 	unlink(b->file);
 	assert_int_equal(rmdir(b->dir), 0);
 	free(b);
@@ -201,6 +205,15 @@ int bench_reload(struct bench *b)
 	return err;
 }
 
+void bench_control(struct bench *b)
+{
+	char why[256] = "", *path = b->d.config->control.socket, in_file[sizeof b->d.config->control.socket];
+	strcpy(in_file, path); /* a reload finds nothing changed */
+	snprintf(path, sizeof in_file, "%s/control.sock", b->dir);
+	assert_int_equal(sb_daemon_manage(&b->d, why), 0);
+	strcpy(path, in_file);
+}
+
 const char *bench_config(unsigned n_trunks, unsigned host, const char *extra)
 {
 	static char text[16384];
@@ -209,7 +222,7 @@ const char *bench_config(unsigned n_trunks, unsigned host, const char *extra)
 	        "listeners: [ { name: l, port: p, address: 192.0.2.200, trust: [192.0.2.0/24] } ]\ntrunks:\n");
 	for (unsigned i = 0; i < n_trunks; i++)
 		n += snprintf(text + n, sizeof text - (size_t)n,
-		        "  - { name: t%u, address: 192.0.2.%u, listener: l, trying_timer: 200ms, invite_retries: 1 }\n",
+		        "  - { name: t%u, address: 192.0.2.%u, listener: l, trying_timer: 20ms, invite_retries: 1 }\n",
 		        i, host + i);
 	n += snprintf(text + n, sizeof text - (size_t)n, "groups: [ { name: g, members: [ ");
 	for (unsigned i = 0; i < n_trunks; i++)

@@ -27,8 +27,11 @@ void bench_free(struct bench *b);
 void bench_write(struct bench *b, const char *text); /* the file that a reload reads */
 int bench_reload(struct bench *b);
 
+/* Opens the control socket; bench_free() closes it. */
+void bench_control(struct bench *b);
+
 /* A good configuration: n_trunks trunks 192.0.2.(host, host + 1 ...), all in one group, behind one listener
- * 192.0.2.200 that trusts 192.0.2.0/24; a = 200 ms, 2 sends; errors alone are logged. extra: more lines, or another
+ * 192.0.2.200 that trusts 192.0.2.0/24; a = 20 ms, 2 sends; errors alone are logged. extra: more lines, or another
  * "control:". Static buffer. */
 const char *bench_config(unsigned n_trunks, unsigned host, const char *extra);
 

@@ -223,23 +223,6 @@ static enum sb_admin admin_seen(const struct bench *b, uint16_t slot)
 	return sb_health_read(b->d.health, slot).admin;
 }
 
-static void end_control(struct bench *b)
-{
-	char path[128];
-	sb_manage_free(b->d.manage);
-	snprintf(path, sizeof path, "%s/%s", b->dir, SB_OPSTATE_FILE);
-	unlink(path);
-}
-
-static void begin_control(struct bench *b)
-{
-	char why[256] = "", *path = b->d.config->control.socket, in_file[sizeof b->d.config->control.socket];
-	strcpy(in_file, path); /* a reload finds nothing changed */
-	snprintf(path, sizeof in_file, "%s/control.sock", b->dir);
-	assert_int_equal(sb_daemon_manage(&b->d, why), 0);
-	strcpy(path, in_file);
-}
-
 /* P9: it holds, or it does not and the operator is told so; a later reload never undoes what was said to hold. */
 static void operators_switch_without_memory_holds_or_does_not(void **state)
 {
@@ -247,7 +230,7 @@ static void operators_switch_without_memory_holds_or_does_not(void **state)
 	struct sb_daemon *d = &b->d;
 	uint16_t slot = d->snapshot->trunks[1].slot;
 	char why[SB_MANAGE_WHY_MAX];
-	begin_control(b);
+	bench_control(b);
 	const struct sb_manage_view *view = &d->manage->view;
 	for (unsigned n = 1, met = true; met; n++) {
 		assert_int_equal(view->admin(d, slot, SB_ENABLED, why), 0);
@@ -261,7 +244,6 @@ static void operators_switch_without_memory_holds_or_does_not(void **state)
 		settle(b);
 		assert_int_equal(admin_seen(b, slot), want);
 	}
-	end_control(b);
 }
 
 /* P9: what the operator switched off stays off when its trunk comes back, before any worker can send it a call. */
@@ -274,9 +256,6 @@ static void operators_switch_outlives_its_trunks_absence(void **state)
 	assert_int_equal(bench_reload(b), 0);
 	assert_int_equal(admin_seen(b, d->snapshot->trunks[2].slot), SB_DISABLED);
 	assert_int_equal(sb_opstate_set(d->opstate, "t2", SB_ENABLED), 0);
-	char path[128];
-	snprintf(path, sizeof path, "%s/%s", b->dir, SB_OPSTATE_FILE);
-	unlink(path);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
