@@ -231,8 +231,6 @@ void sb_engine_probe_result(struct sb_engine *e, const struct sb_mail *m)
 	}
 	if (m->code >= 200)
 		probe_answered(e, slot, m);
-	else if (m->kind == SB_EV_SEND)
-		probe_done(e, slot, &(struct sb_health_input){.event = SB_HE_PROBE_BAD}, "probe could not be sent");
 	else if (m->kind == SB_EV_ICMP || m->code == 0)
 		probe_done(e, slot, &(struct sb_health_input){.event = SB_HE_PROBE_BAD}, "probe: ICMP unreachable");
 	/* a provisional: the answer is still to come */
@@ -291,8 +289,6 @@ void sb_engine_trunk_alive(struct sb_engine *e, uint16_t slot, uint32_t first_wo
 void sb_engine_trunk_due(struct sb_engine *e, uint16_t slot)
 {
 	struct trunk *t = &e->trunk[slot];
-	if (!t->present)
-		return;
 	if (t->down_pending)
 		tell_down(e, slot);
 	if (t->probe_out && e->now_ms >= t->probe_end_ms)

@@ -6,6 +6,7 @@
 #include "dataplane/sip/osip.h"
 #include "dataplane/sip/lex.h"
 #include <osipparser2/osip_parser.h>
+#include <assert.h>
 #include <stdlib.h>
 
 #define ARENA_ALIGN 16
@@ -150,8 +151,7 @@ static bool cseq_passes(const struct sb_sip *sip)
 	osip_cseq_t *cseq = NULL;
 	uint32_t end = (uint32_t)sip->cseq_line.off + sip->cseq_line.len;
 	const char *colon = memchr(sb_at(sip, sip->cseq_line), ':', sip->cseq_line.len);
-	if (!colon)
-		return false;
+	assert(colon); /* or it would not be that line */
 	uint32_t at = lex_blanks(sip->text, (uint32_t)(colon - sip->text) + 1, end);
 	const char *text = part(sip, lex_span(at, lex_trim(sip->text, at, end)));
 	return text && !osip_cseq_init(&cseq) && !osip_cseq_parse(cseq, text) && cseq->number &&
@@ -166,9 +166,7 @@ static bool route_passes(const struct sb_sip *sip)
 	osip_route_t *r = NULL;
 	if (sip->is_response || sip->route_line == 0)
 		return true;
-	if (!sb_sip_route_next(sip, &walk, &route, &bad))
-		return false;
-	const char *text = part(sip, route.value);
+	const char *text = sb_sip_route_next(sip, &walk, &route, &bad) ? part(sip, route.value) : NULL;
 	return text && !osip_route_init(&r) && !osip_route_parse(r, text) && r->url &&
 	       same(sip, route.parsed.host, r->url->host) && same_port(route.parsed.port, r->url->port);
 }

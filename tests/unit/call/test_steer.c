@@ -219,6 +219,64 @@ static void best_sixteen_of_many_trunks_are_taken(void **state)
 	free(h);
 }
 
+/* S4.4: the longest prefix wins, whatever else falls on its place in the table; of a number 31 characters count */
+static void longest_prefix_wins(void **state)
+{
+	(void)state;
+	static const char *const prefixes[] = {"+44", "+4420", "+442071", "9", "1234567890123456789012345678901"};
+	static const struct {
+		const char *number;
+		int route;
+	} rows[] = {{"+442071234567", 2}, {"+44207", 1}, {"+4420", 1}, {"+4499", 0}, {"+4", -1}, {"", -1}, {"911", 3},
+	        {"1234567890123456789012345678901", 4}, {"12345678901234567890123456789012345", 4},
+	        {"123456789012345678901234567890", -1}};
+	struct world *w = world_new(1);
+	struct sb_snap_route routes[5];
+	struct sb_prefix_slot slots[8] = {{0}};
+	char text[256] = "";
+	uint64_t lengths = 0;
+	uint32_t at = 0;
+	for (uint32_t i = 0; i < 5; i++) {
+		uint64_t h = SB_PREFIX_SEED, s;
+		size_t len = strlen(prefixes[i]);
+		for (size_t n = 0; n < len; n++)
+			h = sb_prefix_step(h, (uint8_t)prefixes[i][n]);
+		h = sb_prefix_finish(h);
+		for (s = h & 7; slots[s].hash; s = (s + 1) & 7)
+			;
+		slots[s] = (struct sb_prefix_slot){h, at, i};
+		lengths |= 1ull << len;
+		strcpy(text + at, prefixes[i]);
+		at += (uint32_t)len + 1;
+		routes[i] = (struct sb_snap_route){.kind = SB_ROUTE_PREFIX, .key = at, .n_groups = 1};
+	}
+	w->snap[0].routes = routes;
+	w->snap[0].text = text;
+	w->snap[0].n_other_routes = 0;
+	w->snap[0].prefixes = (struct sb_prefix_table){slots, 7, lengths};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sb_steer_key key = {
+		        .number = rows[i].number, .number_len = strlen(rows[i].number), .domain = ""};
+		assert_ptr_equal(sb_steer_route(&w->snap[0], &key), rows[i].route < 0 ? NULL : &routes[rows[i].route]);
+	}
+	world_free(w);
+}
+
+/* S1.5: codes that are no failure of a trunk are in no failover_on */
+static void failover_lists_hold_failures_alone(void **state)
+{
+	(void)state;
+	struct sb_code_set s = {0};
+	static const unsigned never[] = {0, 100, 200, 299, 700, UINT32_MAX};
+	for (unsigned i = 0; i < sizeof never / sizeof *never; i++) {
+		sb_code_add(&s, never[i]);
+		assert_false(sb_code_in(&s, never[i]));
+	}
+	sb_code_add(&s, 300);
+	sb_code_add(&s, 699);
+	assert_true(sb_code_in(&s, 300) && sb_code_in(&s, 699) && !sb_code_in(&s, 301));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +290,8 @@ int main(void)
 	        cmocka_unit_test(formula_is_the_seed_formula),
 	        cmocka_unit_test(route_is_found_by_domain_then_source_then_default),
 	        cmocka_unit_test(best_sixteen_of_many_trunks_are_taken),
+	        cmocka_unit_test(longest_prefix_wins),
+	        cmocka_unit_test(failover_lists_hold_failures_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -477,6 +477,13 @@ static void events_say_why_with_the_evidence_and_its_age(void **state)
 	tick(b);
 	assert_string_equal(last_event(b)->detail, "503 Service Unavailable; no trunk is left, best response 503");
 	assert_string_equal(last_event(b)->trunk2, "");
+	m.event.why = SB_EV_TIMEOUT;
+	m.event.code2 = 1;
+	m.code = 0; /* nobody has said anything */
+	post(b, 0, m);
+	tick(b);
+	assert_non_null(strstr(last_event(b)->detail, "; no trunk is left"));
+	assert_null(strstr(last_event(b)->detail, "best response"));
 	for (unsigned i = 0; i < 3; i++)
 		fail_call(b, 10, SB_EV_CODE, 503, 0);
 	b->now_ms += 3250;
@@ -525,6 +532,73 @@ static void nonsense_mail_is_counted_and_harmless(void **state)
 			drop_mail(b);
 	}
 	bench_free(b);
+}
+
+/* P2: a probe that finds no room to be sent again is, as soon as there is, and by the same worker */
+static void probe_waits_for_room_to_be_sent_again(void **state)
+{
+	struct bench *b = bench_new(4);
+	struct sb_mail first, m, junk = {.op = SB_MAIL_EVENT};
+	struct sb_engine_counts c;
+	unsigned w, by = 0;
+	config(b, 1);
+	for (unsigned ms = 0; ms < 100 && !next_mail(b, SB_MAIL_PROBE, &first, &by); ms++)
+		run(b, 1);
+	while (sb_ring_put(&b->mail[by].down, &junk))
+		;
+	run(b, 510);
+	sb_engine_counts(b->e, &c);
+	assert_int_equal(c.probes_resent, 0);
+	assert_true(c.mail_waits >= 5);
+	drop_mail(b);
+	run(b, 1);
+	assert_true(next_mail(b, SB_MAIL_PROBE, &m, &w));
+	assert_int_equal(m.probe.id, first.probe.id);
+	assert_int_equal(w, by);
+	bench_free(b);
+}
+
+/* No configuration, however odd, does harm: a slot that two trunks claim is the first one's, one that there is not is
+ * nobody's, and timers that are not set are the standard ones (RFC 3261 17.1.1.1) */
+static void odd_configuration_is_survived(void **state)
+{
+	struct bench *b = bench_new(RING);
+	struct sb_engine_trunk t;
+	struct sb_mail m, again;
+	b->trunks[1].slot = b->trunks[0].slot;
+	b->trunks[2].slot = SB_TRUNKS_MAX;
+	b->snap.t1_ms = b->snap.t2_ms = 0;
+	config(b, 3);
+	assert_int_equal(sb_engine_trunk(b->e, b->trunks[0].slot, b->now_ms, &t), 0);
+	assert_string_equal(t.name, "trunk-0");
+	assert_int_equal(sb_engine_trunk(b->e, SB_TRUNKS_MAX, b->now_ms, &t), SB_E_NOENT);
+	assert_int_equal(sb_engine_trunk(b->e, 999, b->now_ms, &t), SB_E_NOENT);
+	assert_int_equal(sb_engine_admin(b->e, SB_TRUNKS_MAX, SB_DRAIN, b->now_ms), SB_E_INVAL);
+	assert_int_equal(sb_engine_admin(b->e, 10, (enum sb_admin)(SB_DISABLED + 1), b->now_ms), SB_E_INVAL);
+	assert_true(wait_probe(b, &m, 100));
+	assert_false(wait_probe(b, &again, 499));
+	assert_true(wait_probe(b, &again, 1));
+	assert_int_equal(m.probe.id, again.probe.id);
+	bench_free(b);
+}
+
+/* A Retry-After of years, of a call or of a probe, is an hour (SB_HOLD_MS_MAX) */
+static void endless_retry_after_is_bounded(void **state)
+{
+	for (unsigned by_probe = 0; by_probe < 2; by_probe++) {
+		struct bench *b = bench_new(RING);
+		struct sb_mail m;
+		bring_up(b, 1);
+		if (by_probe) {
+			assert_true(wait_probe(b, &m, 5600));
+			answer(b, &m, 503, UINT32_MAX);
+		} else {
+			fail_call(b, 10, SB_EV_CODE, 503, UINT32_MAX);
+		}
+		assert_state(b, 10, SB_DOWN);
+		assert_int_equal(b->health->line[10].hold_until_ms, b->now_ms + 3600000);
+		bench_free(b);
+	}
 }
 
 /* A config of every slot there is: nothing is left unprobed, and rings that are too small for it only delay. */
@@ -581,6 +655,9 @@ int main(void)
 	        cmocka_unit_test(probes_switched_off_and_on_by_reload),
 	        cmocka_unit_test(events_say_why_with_the_evidence_and_its_age),
 	        cmocka_unit_test(nonsense_mail_is_counted_and_harmless),
+	        cmocka_unit_test(probe_waits_for_room_to_be_sent_again),
+	        cmocka_unit_test(odd_configuration_is_survived),
+	        cmocka_unit_test(endless_retry_after_is_bounded),
 	        cmocka_unit_test(sixteen_thousand_trunks_are_all_probed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

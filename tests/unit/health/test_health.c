@@ -377,6 +377,42 @@ static void held_is_worse_than_more_failures_is_worse_than_longer_down(void **st
 	assert_true(sb_health_badness(&failed.h, now) > sb_health_badness(&fresh.h, now + 100000));
 	assert_true(sb_health_badness(&held.h, now) > sb_health_badness(&failed.h, now));
 	assert_true(sb_health_badness(&held.h, now + 60000) < 1u << 31);
+	/* Down for days is as bad as can be by time alone, and never looks like a failure more. */
+	assert_int_equal(sb_health_badness(&fresh.h, now + 100000000), sb_health_badness(&fresh.h, now + 900000000));
+	assert_true(sb_health_badness(&failed.h, now) > sb_health_badness(&fresh.h, now + 900000000));
+}
+
+/* P4: whole range, both ends included; a range of one value or of none is its lower end */
+static void random_numbers_stay_in_their_range(void **state)
+{
+	struct sb_rng r = {7};
+	bool low = false, high = false;
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t v = sb_rng_between(&r, 5, 8);
+		assert_in_range(v, 5, 8);
+		low |= v == 5;
+		high |= v == 8;
+	}
+	assert_true(low && high);
+	assert_int_equal(sb_rng_between(&r, 5, 5), 5);
+	assert_int_equal(sb_rng_between(&r, 5, 4), 5);
+	assert_int_not_equal(sb_rng_between(&r, 0, UINT64_MAX), sb_rng_between(&r, 0, UINT64_MAX));
+}
+
+/* S1.5: codes that no response has are in no list */
+static void status_lists_hold_final_codes_alone(void **state)
+{
+	static const unsigned never[] = {0, 99, 700, 1000, UINT32_MAX};
+	struct sb_status_set s = {0};
+	for (unsigned i = 0; i < sizeof never / sizeof *never; i++) {
+		sb_status_add(&s, never[i]);
+		assert_false(sb_status_in(&s, never[i]));
+	}
+	for (unsigned code = 100; code < 700; code++) {
+		assert_false(sb_status_in(&s, code));
+		sb_status_add(&s, code);
+		assert_true(sb_status_in(&s, code));
+	}
 }
 
 int main(void)
@@ -400,6 +436,8 @@ int main(void)
 	        cmocka_unit_test(trunk_without_probes_starts_up_and_is_tried_by_calls_after_a_backoff),
 	        cmocka_unit_test(trunk_whose_probes_are_switched_off_is_not_stranded),
 	        cmocka_unit_test(held_is_worse_than_more_failures_is_worse_than_longer_down),
+	        cmocka_unit_test(random_numbers_stay_in_their_range),
+	        cmocka_unit_test(status_lists_hold_final_codes_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,29 @@ static void ids_out_of_range_and_time_going_back_do_no_harm(void **state)
 	advance(&b, 1500, 100);
 	assert_int_equal(b.fired, 1);
 	assert_int_equal(b.wheel.n_armed, 1);
+	assert_int_equal(sb_wheel_deadline(&b.wheel, IDS), UINT64_MAX);
+	assert_int_equal(sb_wheel_deadline(&b.wheel, 77), UINT64_MAX);
+	bench_fini(&b);
+}
+
+static bool count_fire(void *ctx, uint32_t id, uint32_t gen, uint64_t deadline_ms)
+{
+	++*(unsigned *)ctx;
+	return true;
+}
+
+static void end_of_time_is_reached_and_not_passed(void **state)
+{
+	struct bench b;
+	unsigned fired = 0;
+	bench_init(&b, UINT64_MAX - 100000, 1);
+	for (unsigned round = 1; round <= 3; round++) {
+		assert_int_equal(sb_wheel_arm(&b.wheel, round, 1, UINT64_MAX), 0);
+		for (unsigned i = 0; i < 20; i++)
+			sb_wheel_advance(&b.wheel, UINT64_MAX, 100, count_fire, &fired);
+		assert_int_equal(fired, round);
+		assert_int_equal(b.wheel.n_armed, 0);
+	}
 	bench_fini(&b);
 }
 
@@ -260,6 +283,7 @@ int main(void)
 	        cmocka_unit_test(budget_bounds_an_advance_and_nothing_is_lost),
 	        cmocka_unit_test(timer_may_be_armed_again_while_it_fires),
 	        cmocka_unit_test(ids_out_of_range_and_time_going_back_do_no_harm),
+	        cmocka_unit_test(end_of_time_is_reached_and_not_passed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

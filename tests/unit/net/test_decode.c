@@ -208,9 +208,11 @@ static void icmp_error_tells_whose_datagram_it_quotes(void **s)
 	check_icmp(a, b, 3, 4, 60, false); /* fragmentation needed */
 	check_icmp(a, b, 11, 0, 60, false);
 	check_icmp(a, b, 12, 0, 60, true);
+	check_icmp(a, b, 4, 0, 60, false); /* source quench */
 	check_icmp(a6, b6, 1, 4, 148, true);
 	check_icmp(a6, b6, 2, 0, 48, false); /* packet too big */
 	check_icmp(a6, b6, 3, 0, 100, false);
+	check_icmp(a6, b6, 4, 1, 100, true);
 }
 
 static void icmp_error_with_too_short_a_quote_is_the_kernels(void **s)
@@ -250,6 +252,57 @@ static void random_damage_never_leaves_the_frame(void **s)
 	}
 }
 
+/* What is tagged twice is none of our VLANs, whichever way it says so */
+static void doubly_tagged_frames_are_foreign(void **s)
+{
+	static const uint16_t outer[] = {0x8100, 0x88a8}, inner[] = {0x8100, 0x88a8};
+	struct sb_frame f;
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t frame[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, (uint8_t)(outer[i / 2] >> 8),
+		        (uint8_t)outer[i / 2], 0, 1, (uint8_t)(inner[i % 2] >> 8), (uint8_t)inner[i % 2], 0, 2, 8, 0};
+		assert_int_equal(sb_frame_decode(frame, sizeof frame, &f), SB_FRAME_BAD_L2);
+	}
+}
+
+/* RFC 8200 4.5: a fragment header that is cut off, alone or behind another extension header */
+static void cut_fragment_header_is_broken(void **s)
+{
+	struct sb_addr a = at("[2001:db8::1]:1"), b = at("[2001:db8::2]:2");
+	struct sb_frame f;
+	for (uint32_t left = 0; left <= 8; left++) {
+		make_udp(&m, &a, &b, 0, 40);
+		m.frame[14 + 5] = (uint8_t)left;
+		m.frame[14 + 6] = 44;
+		memcpy(m.frame + 54, (uint8_t[8]){17, 0, 0, 1, 0, 0, 0, 9}, 8);
+		assert_int_equal(
+		        sb_frame_decode(m.frame, 54 + left, &f), left < 8 ? SB_FRAME_BAD_IP : SB_FRAME_FRAGMENT);
+		m.frame[14 + 5] = (uint8_t)(8 + left);
+		m.frame[14 + 6] = 60;
+		memcpy(m.frame + 54, (uint8_t[16]){44, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 1, 0, 0, 0, 9}, 16);
+		assert_int_equal(
+		        sb_frame_decode(m.frame, 62 + left, &f), left < 8 ? SB_FRAME_BAD_IP : SB_FRAME_FRAGMENT);
+	}
+}
+
+/* The quoted UDP header's length may be anything: what is there counts */
+static void icmp_quote_is_as_long_as_it_is(void **s)
+{
+	static const struct {
+		uint16_t says;
+		uint32_t data;
+	} rows[] = {{0, 72}, {7, 72}, {8, 0}, {40, 32}, {80, 72}, {60000, 72}};
+	struct sb_addr a = at("192.0.2.1:5060"), b = at("198.51.100.2:5080");
+	struct sb_frame f;
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		make_udp(&m, &a, &b, 0, 100);
+		m.frame[14 + 20 + 4] = (uint8_t)(rows[i].says >> 8);
+		m.frame[14 + 20 + 5] = (uint8_t)rows[i].says;
+		make_icmp(3, 3, 100);
+		assert_int_equal(decode(&f), SB_FRAME_ICMP_ERROR);
+		assert_int_equal(f.data_len, rows[i].data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +317,9 @@ int main(void)
 	        cmocka_unit_test(icmp_error_tells_whose_datagram_it_quotes),
 	        cmocka_unit_test(icmp_error_with_too_short_a_quote_is_the_kernels),
 	        cmocka_unit_test(random_damage_never_leaves_the_frame),
+	        cmocka_unit_test(doubly_tagged_frames_are_foreign),
+	        cmocka_unit_test(cut_fragment_header_is_broken),
+	        cmocka_unit_test(icmp_quote_is_as_long_as_it_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

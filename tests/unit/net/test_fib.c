@@ -118,6 +118,17 @@ static void a_full_neighbour_table_still_ends_the_search(void **s)
 	assert_int_equal(look("10.0.0.200", 0, &hop), SB_FIB_UNRESOLVED);
 }
 
+/* Before the kernel has told of any neighbour everything is to be resolved */
+static void without_neighbours_nothing_is_resolved(void **s)
+{
+	struct sb_fib bare = fib;
+	struct sb_fib_hop hop = {0};
+	struct sb_addr a = at("10.0.0.9");
+	bare.neigh = NULL;
+	assert_int_equal(sb_fib_lookup(&bare, &a, 0, &hop), SB_FIB_UNRESOLVED);
+	assert_ptr_equal(hop.iface, &ifaces[0]);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -129,6 +140,7 @@ int main(void)
 	        TEST(link_local_leaves_by_the_listeners_port),
 	        TEST(an_empty_fib_has_no_route),
 	        TEST(a_full_neighbour_table_still_ends_the_search),
+	        TEST(without_neighbours_nothing_is_resolved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

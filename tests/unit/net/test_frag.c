@@ -209,6 +209,90 @@ static void datagrams_of_different_senders_do_not_mix(void **s)
 	drop(&q);
 }
 
+/* RFC 791, RFC 8200 4.5: no piece is empty, none ends beyond the largest datagram, all but the last end on 8 bytes */
+static void impossible_pieces_end_their_datagram(void **s)
+{
+	static const struct {
+		uint32_t off, len;
+		bool more;
+		enum sb_frag_answer answer;
+	} rows[] = {{0, 0, true, SB_FRAG_BAD}, {0, 7, true, SB_FRAG_BAD}, {0, 8, true, SB_FRAG_WAITS},
+	        {65528, 8, true, SB_FRAG_BAD}, {65528, 7, false, SB_FRAG_WAITS}, {65528, 8, false, SB_FRAG_BAD},
+	        {8, 1, false, SB_FRAG_WAITS}};
+	static uint8_t frame[128];
+	struct sb_frag done;
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sb_frame f = {.frag_id = i,
+		        .frag_off = (uint16_t)rows[i].off,
+		        .frag_more = rows[i].more,
+		        .l4 = 34,
+		        .l4_len = rows[i].len,
+		        .src = at("192.0.2.1"),
+		        .dst = at("192.0.2.2")};
+		assert_int_equal(sb_frag_add(&table, frame, &f, 0, 0, &done), rows[i].answer);
+	}
+}
+
+/* Whatever tells two datagrams apart: sender, receiver, id, port and VLAN */
+static void pieces_meet_their_own_only(void **s)
+{
+	static uint8_t frame[128];
+	struct sb_frag done;
+	struct sb_frame first = {.frag_id = 1,
+	        .frag_more = true,
+	        .l4 = 34,
+	        .l4_len = 8,
+	        .vlan = 7,
+	        .src = at("192.0.2.1"),
+	        .dst = at("192.0.2.2")};
+	assert_int_equal(sb_frag_add(&table, frame, &first, 3, 0, &done), SB_FRAG_WAITS);
+	for (unsigned i = 0; i < 6; i++) {
+		struct sb_frame last = first;
+		last.frag_off = 8;
+		last.frag_more = false;
+		last.src = i == 0 ? at("192.0.2.3") : last.src;
+		last.dst = i == 1 ? at("192.0.2.3") : last.dst;
+		last.frag_id = i == 2 ? 2 : 1;
+		last.vlan = i == 3 ? 0 : 7;
+		uint16_t port = i == 4 ? 0 : 3;
+		assert_int_equal(
+		        sb_frag_add(&table, frame, &last, port, 0, &done), i == 5 ? SB_FRAG_DONE : SB_FRAG_WAITS);
+	}
+	assert_int_equal(done.total, 16);
+	give_back(NULL, done.buf);
+}
+
+/* An end that contradicts the one that is known, before or behind it */
+static void second_end_ends_the_datagram(void **s)
+{
+	static const uint32_t second[] = {16, 32};
+	static uint8_t frame[128];
+	struct sb_frag done;
+	for (unsigned i = 0; i < 2; i++) {
+		struct sb_frame f = {.frag_id = i,
+		        .frag_off = 16,
+		        .l4 = 34,
+		        .l4_len = 8,
+		        .src = at("192.0.2.1"),
+		        .dst = at("192.0.2.2")};
+		assert_int_equal(sb_frag_add(&table, frame, &f, 0, 0, &done), SB_FRAG_WAITS);
+		f.frag_off = (uint16_t)(second[i] - 8);
+		assert_int_equal(sb_frag_add(&table, frame, &f, 0, 0, &done), SB_FRAG_BAD);
+	}
+}
+
+/* A worker that was given no room for fragments refuses them */
+static void table_without_slots_takes_nothing(void **s)
+{
+	struct pieces p;
+	struct sb_frag done;
+	table.n_slots = 0;
+	cut(&p, "192.0.2.1:5060", "192.0.2.2:5060", 1, 4000);
+	assert_int_equal(give(&p, 0, 0, &done), SB_FRAG_NO_BUFFER);
+	assert_int_equal(sb_frag_expire(&table, UINT64_MAX), 0);
+	drop(&p);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -222,6 +306,10 @@ int main(void)
 	        TEST(a_flood_of_first_pieces_pushes_the_oldest_out),
 	        TEST(without_buffers_it_says_so),
 	        TEST(datagrams_of_different_senders_do_not_mix),
+	        TEST(impossible_pieces_end_their_datagram),
+	        TEST(pieces_meet_their_own_only),
+	        TEST(second_end_ends_the_datagram),
+	        TEST(table_without_slots_takes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,21 @@ static void no_two_workers_give_an_id_at_the_same_time(void **s)
 	}
 }
 
+/* A port that does the header's sum gets it as 0, and adds up what we would have written */
+static void offloaded_header_checksum_is_left_to_the_port(void **s)
+{
+	static const uint8_t mac[6] = {2};
+	struct sb_addr a = at("192.0.2.1:5060"), b = at("192.0.2.2:5060");
+	struct sb_wire w = {.dst_mac = mac, .src_mac = mac, .from = &a, .to = &b, .ip_offload = true};
+	uint8_t hard[34], soft[34];
+	sb_wire_head(&w, hard, 100, NULL);
+	w.ip_offload = false;
+	sb_wire_head(&w, soft, 100, NULL);
+	assert_int_equal(hard[24] | hard[25], 0);
+	uint16_t sum = sb_csum_end(sb_csum_add(0, hard + 14, 20));
+	assert_memory_equal(&sum, soft + 24, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +121,7 @@ int main(void)
 	        cmocka_unit_test(room_counts_headers_and_cuts_pieces_at_eight_bytes),
 	        cmocka_unit_test(odd_pieces_add_up_like_one),
 	        cmocka_unit_test(no_two_workers_give_an_id_at_the_same_time),
+	        cmocka_unit_test(offloaded_header_checksum_is_left_to_the_port),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,55 @@ static void reason_phrases_are_the_standard_ones(void **state)
 	assert_string_equal(sb_reason(599), "Unknown");
 }
 
+/* No more of Route is cut than there is: who asks for that is told, and nothing half cut leaves */
+static void more_own_routes_than_there_are_is_an_error(void **state)
+{
+	struct sb_relay r = relay_from("198.51.100.7:5060");
+	char out[2048];
+	static const char *const routes[] = {"", "Route: <sip:a1;lr>\r\n", "Route: <sip:a1;lr>, broken\r\n"};
+	r.strip_routes = 2;
+	for (unsigned i = 0; i < 3; i++) {
+		char in[1024];
+		snprintf(in, sizeof in, START VIA REST MF "%s" END, routes[i]);
+		struct msg *m = msg_read(in);
+		assert_int_equal(m->read, SB_READ_REQUEST);
+		assert_int_equal(sb_compose_request(&m->sip, &r, out, sizeof out), SB_E_INVAL);
+		msg_free(m);
+	}
+}
+
+/* R3261-12.2.1.1: ours is told from another's that begins like it, or has another scheme */
+static void record_route_of_a_neighbour_is_not_ours(void **state)
+{
+	static const char *const others[] = {
+	        "<sip:192.0.2.10:50601;lr>", "<sips:192.0.2.10:5060;lr>", "<sip:192.0.2.10;lr>"};
+	for (unsigned i = 0; i < 3; i++) {
+		char fields[512], want[1024];
+		snprintf(fields, sizeof fields,
+		        "Contact: <sip:b@203.0.113.5>\r\nRecord-Route: %s\r\nRecord-Route: <sip:" OWN ">\r\n",
+		        others[i]);
+		snprintf(want, sizeof want,
+		        "ACK sip:b@203.0.113.5 SIP/2.0\r\n" OWN_VIA MF "Route: %s\r\n" END_2XX("7 ACK"), others[i]);
+		after_2xx_is(fields, SB_M_ACK, want);
+	}
+}
+
+/* P18: no text of the configuration breaks out of its line */
+static void probe_texts_stay_on_their_line(void **state)
+{
+	char out[2048];
+	for (unsigned which = 0; which < 4; which++) {
+		static const char *const bad[] = {"a\nb", "a\rb", "a\x7f", "\x01"};
+		for (unsigned i = 0; i < 4; i++) {
+			const char *t[] = {"198.51.100.1", OWN, "sip:a@b", "ua"};
+			t[which] = bad[i];
+			assert_int_equal(
+			        sb_compose_probe(t[0], t[1], BRANCH, t[2], t[3], 1, out, sizeof out), SB_E_INVAL);
+		}
+	}
+	assert_int_equal(sb_compose_probe("198.51.100.1", OWN, BRANCH, "", "", 1, out, 100), SB_E_NOSPACE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +341,9 @@ int main(void)
 	        cmocka_unit_test(a_2xx_nobody_wants_is_ended_as_its_caller_would),
 	        cmocka_unit_test(a_probe_is_an_options_that_we_can_read),
 	        cmocka_unit_test(reason_phrases_are_the_standard_ones),
+	        cmocka_unit_test(more_own_routes_than_there_are_is_an_error),
+	        cmocka_unit_test(record_route_of_a_neighbour_is_not_ours),
+	        cmocka_unit_test(probe_texts_stay_on_their_line),
 	};
 	return cmocka_run_group_tests(tests, group_osip, NULL);
 }

@@ -156,6 +156,52 @@ static void addresses_are_read_as_inet_pton_does(void **state)
 	}
 }
 
+/* A kind that no version has written yet is refused, though it is signed */
+static void cookie_of_an_unknown_kind_is_forged(void **state)
+{
+	char text[SB_BRANCH_LEN];
+	struct sb_cookie c, unknown = {.kind = (enum sb_cookie_kind)3};
+	sb_cookie_write(&keys, &unknown, text);
+	assert_int_equal(sb_cookie_read(&keys, text, sizeof text, &c), SB_E_FORGED);
+	assert_int_equal(sb_cookie_peek(text, sizeof text, &c), SB_E_FORGED);
+}
+
+/* What a branch claims is read without a key, signed or not; what has another shape claims nothing */
+static void claims_are_read_without_the_key(void **state)
+{
+	char text[SB_BRANCH_LEN];
+	struct sb_cookie c;
+	sb_cookie_write(&keys, &cookies[1], text);
+	text[SB_BRANCH_LEN - 1] = text[SB_BRANCH_LEN - 1] == '0' ? '1' : '0';
+	assert_int_equal(sb_cookie_peek(text, sizeof text, &c), 0);
+	assert_int_equal(c.kind, SB_COOKIE_TXN);
+	assert_int_equal(c.slot, cookies[1].slot);
+	assert_int_equal(c.leg, cookies[1].leg);
+	assert_int_equal(sb_cookie_peek(text, sizeof text - 1, &c), SB_E_INVAL);
+	text[30] = 'x';
+	assert_int_equal(sb_cookie_peek(text, sizeof text, &c), SB_E_INVAL);
+}
+
+/* P1: in what an ICMP error quotes, the first signed branch counts, wherever it stands and whatever stands before it */
+static void signed_branch_is_found_in_a_quote(void **state)
+{
+	char good[SB_BRANCH_LEN + 1] = "", bad[SB_BRANCH_LEN + 1] = "", text[512];
+	struct sb_cookie c;
+	sb_cookie_write(&keys, &cookies[1], good);
+	memcpy(bad, good, sizeof bad);
+	bad[SB_BRANCH_LEN - 1] = bad[SB_BRANCH_LEN - 1] == '0' ? '1' : '0';
+	snprintf(text, sizeof text, "z9hG4bKz9hG4bK %s;z9hG4bK%s x", bad, good);
+	for (size_t len = 0; len <= strlen(text); len++) {
+		char *exact = malloc(len ? len : 1); /* sanitizers see an over-read */
+		memcpy(exact, text, len);
+		bool whole = len >= strlen(text) - 2, forged = len >= 15 + SB_BRANCH_LEN;
+		assert_int_equal(sb_cookie_find(&keys, exact, len, &c), whole ? 0 : forged ? SB_E_FORGED : SB_E_INVAL);
+		free(exact);
+	}
+	sb_cookie_find(&keys, text, strlen(text), &c);
+	assert_int_equal(c.slot, cookies[1].slot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +213,9 @@ int main(void)
 	        cmocka_unit_test(signatures_are_siphash_2_4),
 	        cmocka_unit_test(addresses_are_read_as_inet_pton_does),
 	        cmocka_unit_test(hashes_depend_on_key_order_and_lengths),
+	        cmocka_unit_test(cookie_of_an_unknown_kind_is_forged),
+	        cmocka_unit_test(claims_are_read_without_the_key),
+	        cmocka_unit_test(signed_branch_is_found_in_a_quote),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,9 @@ static void responses_go_where_via_says(void **state)
 	target_is("Via: SIP/2.0/UDP h.example;received=2001:db8::2\r\n", "[2001:db8::2]:5060");
 	target_is("Via: SIP/2.0/UDP h.example;received=[2001:db8::2]\r\n", "[2001:db8::2]:5060");
 	target_is("Via: SIP/2.0/UDP h.example;branch=z\r\n", "a name");
+	target_is("Via: SIP/2.0/UDP 192.0.2.1:5070;rport=0\r\n", "192.0.2.1:5070");
+	target_is("Via: SIP/2.0/UDP 192.0.2.1:5070;rport=70000\r\n", "192.0.2.1:5070");
+	target_is("Via: SIP/2.0/UDP 192.0.2.1;received=nonsense\r\n", "a name");
 }
 
 static void offsets_of_via_fit_its_text(void **state)
@@ -103,6 +106,8 @@ static void uris_are_taken_apart(void **state)
 	uri_is("1sip:a@h", "bad");
 	uri_is("nothing", "bad");
 	uri_is("tel:", "bad");
+	uri_is("tel:;isub=1", "bad");
+	uri_is("tel:+1<2", "bad");
 }
 
 static void number_is(const char *text, const char *want, size_t cap)
@@ -119,6 +124,7 @@ static void dialled_numbers_come_out_plain(void **state)
 	number_is("tel:+1-(201).555", "+1201555", 60);
 	number_is("sip:%2B44%32-0@h", "+442-0", 60);
 	number_is("sip:+4420@h", "+44", 3);
+	number_is("sip:%2b%4a%4A@h", "+JJ", 60);
 	number_is("sip:h", "", 60);
 }
 

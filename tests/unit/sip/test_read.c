@@ -155,6 +155,9 @@ static void broken_parts_that_a_proxy_reads_are_refused(void **state)
 	        START "Via: SIP/2.0/UDP 1.1.1.1:0;branch=a\r\n" FROM TO CALL_ID CSEQ MF END,
 	        START "Via: SIP/2.0/UDP 1.1.1.1;branch=a,\r\n" FROM TO CALL_ID CSEQ MF END,
 	        START "Via: SIP/2.0/UDP [::1;branch=a\r\n" FROM TO CALL_ID CSEQ MF END,
+	        START "Via: SIP/2.0/UDP 1.1.1.1;rport;rport=1\r\n" FROM TO CALL_ID CSEQ MF END,
+	        START "Via: SIP/2.0/UDP 1.1.1.1;rport=1x\r\n" FROM TO CALL_ID CSEQ MF END,
+	        START "Via: SIP/2.0/UDP 1.1.1.1;received=1.1.1.1;received=2.2.2.2\r\n" FROM TO CALL_ID CSEQ MF END,
 	        START VIA FROM "To: Bell, Alexander <sip:b@bb>\r\n" CALL_ID CSEQ MF END,
 	        START VIA "From: <sip:a@bb>;tag=1;tag=2\r\n" TO CALL_ID CSEQ MF END,
 	        START VIA "From: <sip:a@bb\r\n" TO CALL_ID CSEQ MF END,
@@ -211,6 +214,15 @@ static void header_lines_are_bounded(void **state)
 		assert_true(m->sip.answerable);
 		msg_free(m);
 	}
+	for (unsigned len = 0; len < 70; len++) { /* wherever in a step of the scan the bound is passed */
+		static char text[SB_SIP_MAX];
+		snprintf(text, sizeof text, START VIA FROM TO CALL_ID CSEQ MF "X: %.*s\r\n", (int)len,
+		        "0123456789012345678901234567890123456789012345678901234567890123456789");
+		for (unsigned i = 0; i < SB_SIP_LINES_MAX + 50; i++)
+			strcat(text, "a:\r\n");
+		strcat(text, "\r\n");
+		expect(text, SB_READ_BAD_REQUEST, 400);
+	}
 }
 
 static void the_largest_datagram_is_read(void **state)
@@ -227,6 +239,9 @@ static void the_largest_datagram_is_read(void **state)
 	m = msg_new(text, SB_SIP_MAX, '\n');
 	assert_int_equal(sb_sip_index(&m->sip, m->text, m->len), SB_READ_BAD_REQUEST);
 	assert_true(m->sip.answerable);
+	msg_free(m);
+	m = msg_new(text, sizeof text, '\n'); /* no datagram is, and 16 bits do not tell its offsets */
+	assert_int_equal(sb_sip_index(&m->sip, m->text, m->len), SB_READ_NOT_SIP);
 	msg_free(m);
 }
 
