@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lines_min=95
-branches_min=85
+lines_min=98
+branches_min=93
 
 usage() {
 	cat <<'USAGE'

@@ -27,7 +27,7 @@ static const char *counter_name(enum sb_counter c)
 #include <switchback/counters.def>
 #undef X
 	};
-	return names[c];
+	return names[c] ? names[c] : "nothing";
 }
 
 static enum sb_counter rx(struct world *w, const char *from, const struct torture_text *t)
