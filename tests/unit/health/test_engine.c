@@ -558,6 +558,34 @@ static void probe_waits_for_room_to_be_sent_again(void **state)
 	bench_free(b);
 }
 
+/* P2: a probe leaves by whichever worker has room for it, and at once when none had any and one has */
+static void probe_leaves_by_the_worker_that_has_room(void **state)
+{
+	for (unsigned full = 1; full <= WORKERS; full++) {
+		struct bench *b = bench_new(4);
+		struct sb_mail m, junk = {.op = SB_MAIL_EVENT};
+		struct sb_engine_counts c;
+		unsigned w;
+		for (unsigned i = 0; i < full; i++)
+			while (sb_ring_put(&b->mail[i].down, &junk))
+				;
+		config(b, TRUNKS);
+		run(b, 100);
+		sb_engine_counts(b->e, &c);
+		assert_int_equal(c.probes_sent, full < WORKERS ? TRUNKS : 0);
+		assert_true(c.mail_waits > 0);
+		if (full == WORKERS) {
+			drop_mail(b);
+			run(b, 1);
+		}
+		for (unsigned i = 0; i < TRUNKS; i++) {
+			assert_true(next_mail(b, SB_MAIL_PROBE, &m, &w));
+			assert_true(full == WORKERS || w == WORKERS - 1);
+		}
+		bench_free(b);
+	}
+}
+
 /* No configuration, however odd, does harm: a slot that two trunks claim is the first one's, one that there is not is
  * nobody's, and timers that are not set are the standard ones (RFC 3261 17.1.1.1) */
 static void odd_configuration_is_survived(void **state)
@@ -656,6 +684,7 @@ int main(void)
 	        cmocka_unit_test(events_say_why_with_the_evidence_and_its_age),
 	        cmocka_unit_test(nonsense_mail_is_counted_and_harmless),
 	        cmocka_unit_test(probe_waits_for_room_to_be_sent_again),
+	        cmocka_unit_test(probe_leaves_by_the_worker_that_has_room),
 	        cmocka_unit_test(odd_configuration_is_survived),
 	        cmocka_unit_test(endless_retry_after_is_bounded),
 	        cmocka_unit_test(sixteen_thousand_trunks_are_all_probed),
