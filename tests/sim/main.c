@@ -9,6 +9,8 @@
 
 static const struct profile profiles[] = {
         {.name = "calm",
+                .frames_pm = 300,
+                .big_pm = 200,
                 .rate = 40,
                 .slots_min = 1024,
                 .slots_max = 4096,
@@ -21,6 +23,9 @@ static const struct profile profiles[] = {
                 .reorder_pm = 100,
                 .reorder_ms = 120,
                 .garbage_pm = 100,
+                .corrupt_pm = 5,
+                .frames_pm = 300,
+                .big_pm = 200,
                 .alloc_fail_pm = 300,
                 .send_fail_pm = 200,
                 .shortage_s = 20,
@@ -37,6 +42,9 @@ static const struct profile profiles[] = {
                 .reorder_pm = 150,
                 .reorder_ms = 300,
                 .garbage_pm = 100,
+                .corrupt_pm = 5,
+                .frames_pm = 300,
+                .big_pm = 200,
                 .alloc_fail_pm = 300,
                 .send_fail_pm = 200,
                 .shortage_s = 15,
@@ -72,6 +80,22 @@ static const struct profile profiles[] = {
                 .ring_min = 16,
                 .ring_max = 64,
                 .late_ms = 3000},
+        {.name = "fragments",
+                .loss_pm = 15,
+                .dup_pm = 30,
+                .reorder_pm = 200,
+                .reorder_ms = 60,
+                .garbage_pm = 100,
+                .corrupt_pm = 10,
+                .frames_pm = 1000,
+                .big_pm = 500,
+                .mode_s = 15,
+                .rate = 40,
+                .slots_min = 1024,
+                .slots_max = 4096,
+                .ring_min = 256,
+                .ring_max = 4096,
+                .late_ms = 6},
 };
 #define PROFILES (sizeof profiles / sizeof profiles[0])
 
@@ -138,11 +162,38 @@ static void plan(struct sim *s, enum ev kind, uint32_t a, unsigned mean_s)
 		at(s, s->now + rnd(s, mean_s * 2000) * MS + MS, kind, a, 0);
 }
 
+/* A response or an ICMP error's cousin with a branch that looks like ours. */
+static uint32_t forged_branch(struct sim *s, char *text, unsigned status, struct ep *src)
+{
+	struct uas *u = &s->uas[rnd(s, s->n_uas)];
+	const char *eol = memmem(u->request, u->request_len, "\r\n", 2);
+	uint32_t n = (uint32_t)snprintf(
+	        text, TEXT_MAX, "SIP/2.0 %u Forged%.*s", status, (int)(u->request + u->request_len - eol), eol);
+	char *branch = memmem(text, n, "z9hG4bK", 7);
+	if (branch)
+		branch[8 + rnd(s, 38)] ^= 1;
+	*src = u->me;
+	saw(s, SEEN_forged_branch);
+	return n;
+}
+
+/* Cut off somewhere, or whole and from nobody whom we trust. */
+static uint32_t nobodys_call(struct sim *s, char *text, bool whole)
+{
+	caller_build(s, rnd(s, s->calls_started), "INVITE");
+	uint32_t n = whole ? s->out.n : rnd(s, s->out.n);
+	memcpy(text, s->out.text, n);
+	char *id = memmem(text, n, "Call-ID: s", 10);
+	if (id)
+		id[9] = 'x';
+	return n;
+}
+
 static void garbage(struct sim *s)
 {
 	char text[TEXT_MAX];
-	uint32_t n = 0, what = rnd(s, 6);
-	struct ep src = caller_ep(rnd(s, CALLERS), false);
+	uint32_t n = 0, what = rnd(s, 10);
+	struct ep src = {IP(10, 1, 0, 1 + rnd(s, CALLERS / 2)), 5060, false}, dst = listener_ep(rnd(s, 2));
 	if (what < 2) {
 		n = rnd(s, 400);
 		for (uint32_t i = 0; i < n; i++)
@@ -150,24 +201,34 @@ static void garbage(struct sim *s)
 	} else if (what == 2) {
 		n = 4;
 		memcpy(text, "\r\n\r\n", 4);
-	} else if (what < 5 && s->n_uas) { /* a response with a branch that looks like ours */
-		struct uas *u = &s->uas[rnd(s, s->n_uas)];
-		const char *eol = memmem(u->request, u->request_len, "\r\n", 2);
-		n = (uint32_t)snprintf(text, sizeof text, "SIP/2.0 %u Forged%.*s", what == 3 ? 200 : 503,
-		        (int)(u->request + u->request_len - eol), eol);
-		char *branch = memmem(text, n, "z9hG4bK", 7);
-		if (branch)
-			branch[8 + rnd(s, 38)] ^= 1;
-		src = trunk_ep(&s->confs[s->n_confs - 1], u->trunk);
-	} else if (s->calls_started) { /* cut off somewhere */
-		caller_build(s, rnd(s, s->calls_started), "INVITE");
-		n = rnd(s, s->out.n);
+	} else if (what < 5 && s->n_uas) {
+		n = forged_branch(s, text, what == 3 ? 200 : 503, &src);
+		dst.v6 = src.v6;
+	} else if (what < 7 && s->calls_started) {
+		uint32_t call = rnd(s, s->calls_started);
+		if (!caller_forge(s, call))
+			return;
+		saw(s, SEEN_forged_route);
+		n = s->out.n;
 		memcpy(text, s->out.text, n);
-		char *id = memmem(text, n, "Call-ID: s", 10);
-		if (id)
-			id[9] = 'x'; /* nobody's call */
+		src = caller_ep(s, call);
+		dst = listener_ep(s->ucall[call].listener);
+	} else if (s->calls_started) {
+		n = nobodys_call(s, text, what < 9);
+		if (what < 9)
+			src.ip = IP(10, 9, 0, 1 + rnd(s, 3));
 	}
-	net_send(s, src, listener_ep(rnd(s, 2)), text, n);
+	net_send(s, src, dst, text, n);
+}
+
+/* Now and then one source calls as often as it can. */
+static uint64_t until_next(struct sim *s)
+{
+	if (s->flood)
+		s->flood--;
+	else if (s->confs[s->n_confs - 1].rate && chance(s, 8))
+		s->flood = rnd_in(s, 10, 30);
+	return s->flood ? rnd(s, 4000) : rnd(s, 2 * (unsigned)SEC / s->profile->rate);
 }
 
 static void new_call(struct sim *s)
@@ -177,23 +238,7 @@ static void new_call(struct sim *s)
 	caller_start(s, s->calls_started++);
 	if (chance(s, s->profile->garbage_pm))
 		garbage(s);
-	at(s, s->now + rnd(s, 2 * (unsigned)SEC / s->profile->rate), EV_CALL, 0, 0);
-}
-
-static void new_mode(struct sim *s, unsigned trunk)
-{
-	static const enum mode moods[] = {
-	        MODE_OK, MODE_OK, MODE_OK, MODE_SILENT, MODE_ICMP, MODE_REJECT, MODE_REJECT_AFTER, MODE_SLOW};
-	if (s->quiet)
-		return;
-	s->mode[trunk] = moods[rnd(s, sizeof moods / sizeof moods[0])];
-	if (chance(s, 100)) /* it restarts: all it knew is gone */
-		for (uint32_t i = 0; i < s->n_uas; i++)
-			if (s->uas[i].trunk == trunk) {
-				s->uas[i].gen++;
-				s->uas[i].branch_len = 0;
-			}
-	plan(s, EV_MODE, trunk, s->profile->mode_s);
+	at(s, s->now + until_next(s), EV_CALL, 0, 0);
 }
 
 static void disaster(struct sim *s, const struct event *e)
@@ -220,15 +265,22 @@ static void disaster(struct sim *s, const struct event *e)
 	}
 }
 
-static void arrive(struct sim *s, struct packet *p, bool icmp)
+static void arrive(struct sim *s, struct packet *p)
 {
-	if (p->dst.ip >> 16 == IP(10, 0, 0, 0) >> 16) {
-		proxy_rx(s, p, icmp);
+	if (ep_is_ours(p->dst)) {
+		proxy_rx(s, p);
 		return;
 	}
-	if (p->dst.ip >> 16 == IP(10, 1, 0, 0) >> 16)
+	if (p->kind == PACKET_FRAME) {
+		struct packet *whole = frame_take(s, &s->pieces, (const uint8_t *)p->text, p->len, !p->corrupt);
+		packet_free(s, p);
+		p = whole;
+	}
+	if (!p)
+		return;
+	if (ep_is_caller(p->dst))
 		caller_rx(s, p);
-	else
+	else if (trunk_at(p->dst) >= 0)
 		trunk_rx(s, p);
 	packet_free(s, p);
 }
@@ -237,15 +289,17 @@ static void happen(struct sim *s, const struct event *e)
 {
 	switch (e->kind) {
 	case EV_PACKET:
+	case EV_FRAME:
 	case EV_ICMP:
-		arrive(s, e->p, e->kind == EV_ICMP);
+		arrive(s, e->p);
 		break;
 	case EV_CALL:
 		new_call(s);
 		break;
 	case EV_UAS:
 	case EV_UAS_AGAIN:
-	case EV_UAS_BYE:
+	case EV_UAS_MID:
+	case EV_UAS_MID_AGAIN:
 		trunk_event(s, e);
 		break;
 	case EV_DEADLINE:
@@ -253,7 +307,8 @@ static void happen(struct sim *s, const struct event *e)
 			oracle_deadline(s, e->a);
 		break;
 	case EV_MODE:
-		new_mode(s, e->a);
+		if (!s->quiet)
+			trunk_mode(s, e->a);
 		break;
 	case EV_OPER:
 	case EV_STALL:
@@ -270,7 +325,8 @@ static void happen(struct sim *s, const struct event *e)
 /* When the world may be looked at for the last time: a while without a message, and time for every trunk to return. */
 static uint64_t end_of(const struct sim *s)
 {
-	uint64_t quiet = s->last_message + 64 * s->confs[0].t1_ms * MS + 5 * SEC, live = s->healed_at + 60 * SEC;
+	uint64_t quiet = s->last_message + 64 * (s->t1_max_ms > s->t1_ms ? s->t1_max_ms : s->t1_ms) * MS + 5 * SEC,
+	         live = s->healed_at + 60 * SEC;
 	return quiet > live ? quiet : live;
 }
 
@@ -296,6 +352,8 @@ static void world(struct sim *s)
 			return;
 		}
 		s->now = due > s->now ? due : s->now;
+		if (s->break_at && s->now >= s->break_at)
+			breach(s, "INV-NONE", "as asked for");
 		if (event && event_next(s, &e))
 			happen(s, &e);
 		else
@@ -329,6 +387,9 @@ static void world_begin(struct sim *s)
 	s->px.ring = power_between(s, p->ring_min, p->ring_max);
 	struct conf c;
 	conf_make(s, &c);
+	s->t1_ms = c.t1_ms;
+	s->frames = chance(s, p->frames_pm);
+	s->mtu = rnd_in(s, 576, 1500);
 	proxy_start(s);
 	conf_load(s, &c);
 	at(s, s->now + 3 * SEC, EV_CALL, 0, 0);
@@ -343,6 +404,7 @@ static void world_begin(struct sim *s)
 static void world_end(struct sim *s)
 {
 	proxy_stop(s);
+	frames_free(s);
 	for (uint32_t i = 0; i < s->n_heap; i++)
 		free(s->heap[i].p);
 	while (s->free_packets) {
@@ -366,10 +428,10 @@ static void world_end(struct sim *s)
 
 /* ---- the command line */
 struct options {
-	uint64_t seed, seeds;
+	uint64_t seed, seeds, break_s;
 	uint32_t calls;
 	const char *profile, *trace, *self;
-	bool verbose;
+	bool verbose, all_seen;
 };
 static struct options opt = {.seed = 1, .seeds = 1, .calls = 1000, .profile = "mixed"};
 static const struct profile *running;
@@ -405,6 +467,31 @@ static void crashed(int sig)
 	_exit(128 + sig);
 }
 
+static uint64_t seen[SEEN_MAX];
+static const char *const seen_name[SEEN_MAX] = {
+#define X(name) #name,
+#include "seen.def"
+#undef X
+};
+
+/* What happened how often in all worlds. False: something never did. */
+static bool print_seen(void)
+{
+	unsigned width = 0, never = 0;
+	for (unsigned i = 0; i < SEEN_MAX; i++) {
+		int n = snprintf(NULL, 0, " %s %llu", seen_name[i], (unsigned long long)seen[i]);
+		width = width + (unsigned)n > 118 ? 0 : width;
+		printf("%s %s %llu", width ? "" : i ? "\nseen:" : "seen:", seen_name[i], (unsigned long long)seen[i]);
+		width = width ? width + (unsigned)n : 5 + (unsigned)n;
+		never += !seen[i];
+	}
+	printf("\n");
+	for (unsigned i = 0; opt.all_seen && i < SEEN_MAX; i++)
+		if (!seen[i])
+			printf("FAIL %s never happened\n", seen_name[i]);
+	return never == 0;
+}
+
 /* One world. 0 if nothing is broken. */
 static int run(uint64_t seed, const char *trace_file, uint64_t *hash, uint64_t *packets)
 {
@@ -422,6 +509,8 @@ static int run(uint64_t seed, const char *trace_file, uint64_t *hash, uint64_t *
 	if (s->pcap)
 		setvbuf(s->pcap, NULL, _IONBF, 0); /* whole even if the core dies */
 	world_begin(s);
+	if (opt.break_s)
+		s->break_at = s->now + opt.break_s * SEC;
 	world(s);
 	if (opt.seeds == 1 || s->failed)
 		printf("seed %llu %s: %u calls, %llu answered, %llu failed, %llu shed, %u lives, %llu packets, %llu s, "
@@ -435,6 +524,8 @@ static int run(uint64_t seed, const char *trace_file, uint64_t *hash, uint64_t *
 		        (unsigned long long)(s->now % SEC));
 	*hash = (*hash ^ s->hash) * 0x9e3779b97f4a7c15ull;
 	*packets += s->n_packets;
+	for (unsigned i = 0; i < SEEN_MAX; i++)
+		seen[i] += s->seen[i];
 	int failed = s->failed;
 	world_end(s);
 	free(s);
@@ -446,7 +537,9 @@ static int usage(void)
 	fprintf(stderr, "usage: sim [--seed N] [--seeds K] [--calls M] [--profile mixed");
 	for (unsigned i = 0; i < PROFILES; i++)
 		fprintf(stderr, "|%s", profiles[i].name);
-	fprintf(stderr, "] [--trace FILE.pcap] [--verbose]\n");
+	fprintf(stderr, "] [--trace FILE.pcap] [--verbose]\n"
+	                "           [--all-seen]   every scenario must have happened\n"
+	                "           [--break S]    act as if an invariant broke after S seconds\n");
 	return 64;
 }
 
@@ -454,8 +547,8 @@ static bool read_options(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-		if (strcmp(argv[i], "--verbose") == 0) {
-			opt.verbose = true;
+		if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "--all-seen") == 0) {
+			*(argv[i][2] == 'v' ? &opt.verbose : &opt.all_seen) = true;
 			continue;
 		}
 		if (!value)
@@ -466,6 +559,8 @@ static bool read_options(int argc, char **argv)
 			opt.seeds = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--calls") == 0)
 			opt.calls = (uint32_t)strtoul(value, NULL, 10);
+		else if (strcmp(argv[i], "--break") == 0)
+			opt.break_s = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--profile") == 0)
 			opt.profile = value;
 		else if (strcmp(argv[i], "--trace") == 0)
@@ -493,8 +588,11 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < opt.seeds; i++) {
 		if (!run(opt.seed + i, opt.trace, &hash, &packets))
 			continue;
-		printf("replay: %s --seed %s --calls %s --profile %s --trace %s\n", opt.self, replay_seed, replay_calls,
+		printf("replay: %s --seed %s --calls %s --profile %s --trace %s", opt.self, replay_seed, replay_calls,
 		        running->name, replay_trace);
+		if (opt.break_s)
+			printf(" --break %llu", (unsigned long long)opt.break_s);
+		printf("\n");
 		if (!opt.trace) {
 			uint64_t again = 0;
 			opt.seeds = 2; /* quiet about it */
@@ -508,5 +606,5 @@ int main(int argc, char **argv)
 	        (unsigned long long)opt.seeds, (unsigned long long)(opt.seeds * opt.calls), (unsigned long long)packets,
 	        (unsigned long long)hash);
 	fprintf(stderr, "%.1f s, %.0f calls/s\n", took, (double)(opt.seeds * opt.calls) / took);
-	return 0;
+	return !print_seen() && opt.all_seen;
 }

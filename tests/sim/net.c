@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* net.c - virtual time and the network: a heap of events, packets that are lost, doubled, delayed and overtaken, ICMP
- * errors with quotes; and the trace: a hash over all that passes the proxy's ports, and a pcap of it if asked for. */
+/* net.c - virtual time and the network: a heap of events, packets that are lost, doubled, delayed, overtaken and
+ * damaged, ICMP errors with quotes; and the trace: a hash over all that passes the proxy's ports, and a pcap of it if
+ * asked for. */
 #include "sim.h"
 
 static bool before(const struct event *a, const struct event *b)
@@ -57,8 +58,7 @@ struct packet *packet_new(struct sim *s)
 	else
 		p = malloc(sizeof *p);
 	assert(p);
-	p->next = NULL;
-	p->fatal = true;
+	memset(p, 0, offsetof(struct packet, text));
 	return p;
 }
 
@@ -68,20 +68,31 @@ void packet_free(struct sim *s, struct packet *p)
 	s->free_packets = p;
 }
 
+/* Two doors to the outside and two to the inside, one of each in each family, and a second port outside. */
 struct ep listener_ep(unsigned i)
 {
-	return (struct ep){IP(10, 0, 0, 1 + i), 5060};
+	return (struct ep){IP(10, 0, 0, i == 4 ? 1 : 1 + i % 2), i == 4 ? 5070 : 5060, i == 2 || i == 3};
 }
 
-struct ep caller_ep(uint32_t call, bool rport)
+struct ep caller_ep(const struct sim *s, uint32_t call)
 {
-	uint32_t c = call % CALLERS;
-	return (struct ep){IP(10, 1, 0, 1 + c), (uint16_t)(rport ? 40000 + c : 5060)};
+	uint32_t c = s->ucall[call].caller;
+	return (struct ep){IP(10, 1, 0, 1 + c), (uint16_t)(s->ucall[call].rport ? 40000 + c : 5060), c >= CALLERS / 2};
 }
 
 struct ep trunk_ep(const struct conf *c, unsigned trunk)
 {
-	return (struct ep){IP(10, 2, 0, 1 + trunk), c->trunk[trunk].port};
+	return (struct ep){IP(10, 2, 0, 1 + trunk), c->trunk[trunk].port, c->trunk[trunk].v6};
+}
+
+bool ep_is_ours(struct ep e)
+{
+	return e.ip >> 16 == IP(10, 0, 0, 0) >> 16;
+}
+
+bool ep_is_caller(struct ep e)
+{
+	return e.ip >> 16 == IP(10, 1, 0, 0) >> 16;
 }
 
 static uint64_t delay(struct sim *s)
@@ -92,7 +103,7 @@ static uint64_t delay(struct sim *s)
 	return d;
 }
 
-static void deliver_later(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len)
+static struct packet *packet_of(struct sim *s, struct ep src, struct ep dst, const void *text, uint32_t len)
 {
 	struct packet *p = packet_new(s);
 	p->src = src;
@@ -100,33 +111,73 @@ static void deliver_later(struct sim *s, struct ep src, struct ep dst, const cha
 	p->len = len;
 	memcpy(p->text, text, len);
 	memset(p->text + len, 0, SB_SIP_PAD);
-	push(s, (struct event){.at = s->now + delay(s), .kind = EV_PACKET, .p = p});
+	return p;
+}
+
+static void deliver_later(struct sim *s, struct packet *p)
+{
+	enum ev kind = p->kind == PACKET_FRAME ? EV_FRAME : EV_PACKET;
+	push(s, (struct event){.at = s->now + delay(s), .kind = kind, .p = p});
+}
+
+static void frame_later(struct sim *s, struct ep src, struct ep dst, const uint8_t *frame, uint32_t len)
+{
+	struct packet *p = packet_of(s, src, dst, frame, len);
+	p->kind = PACKET_FRAME;
+	/* In what the last checksum covers; always from 0 to 1, for two changes must not make up for each other. */
+	char *byte = &p->text[len - 1 - rnd(s, len > 100 ? 30 : 4)], bit = (char)(1 << rnd(s, 8));
+	if (!s->quiet && chance(s, s->profile->corrupt_pm) && !(*byte & bit)) {
+		p->corrupt = true;
+		*byte |= bit;
+		saw(s, SEEN_corrupted);
+	}
+	deliver_later(s, p);
+}
+
+/* One packet of a link, from either side. */
+void net_frame(struct sim *s, struct ep src, struct ep dst, const uint8_t *frame, uint32_t len)
+{
+	bool piece = src.v6 ? frame[20] == 44 : (frame[20] & 0x3f) || frame[21];
+	if (ep_is_ours(src))
+		trace(s, &(struct packet){.src = src, .dst = dst, .kind = PACKET_FRAME}, frame, len);
+	if (!s->quiet && chance(s, s->profile->loss_pm)) {
+		if (piece)
+			saw(s, SEEN_fragment_lost);
+		return;
+	}
+	frame_later(s, src, dst, frame, len);
+	if (!s->quiet && chance(s, s->profile->dup_pm))
+		frame_later(s, src, dst, frame, len);
 }
 
 void net_send(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len)
 {
 	assert(len <= TEXT_MAX);
+	if (s->frames) {
+		s->frame_id++;
+		frame_udp(s, src, dst, text, len, src.v6 && s->mtu < 1280 ? 1280 : s->mtu, net_frame);
+		return;
+	}
 	if (!s->quiet && chance(s, s->profile->loss_pm))
 		return;
-	deliver_later(s, src, dst, text, len);
+	deliver_later(s, packet_of(s, src, dst, text, len));
 	if (!s->quiet && chance(s, s->profile->dup_pm))
-		deliver_later(s, src, dst, text, len);
+		deliver_later(s, packet_of(s, src, dst, text, len));
 }
 
-/* Port unreachable for a packet of the proxy's; the quote is whole, cut, or the 8 bytes that RFC 792 asks for. */
+/* Port unreachable for a packet of the proxy's; the quote is as much as hosts send, cut, or the 8 bytes that RFC 792
+ * asks for. */
 void net_icmp(struct sim *s, const struct packet *p)
 {
-	uint32_t pick = rnd(s, 10);
-	uint32_t len = pick < 7 ? p->len : pick < 8 ? p->len / 4 : 0;
+	uint32_t pick = rnd(s, 10), most = p->len < 500 ? p->len : 500;
+	uint32_t len = pick < 7 ? most : pick < 8 ? most / 4 : 0;
 	if (!s->quiet && chance(s, s->profile->loss_pm))
 		return;
-	struct packet *e = packet_new(s);
-	e->src = p->dst;
-	e->dst = p->src;
+	struct packet *e = packet_of(s, p->dst, p->src, p->text, p->len); /* the oracle reads all of it */
+	e->kind = PACKET_ICMP;
 	e->len = len;
 	e->fatal = pick != 6;
 	e->whole = p->len;
-	memcpy(e->text, p->text, p->len); /* the oracle reads all of it */
 	push(s, (struct event){.at = s->now + delay(s), .kind = EV_ICMP, .p = e});
 }
 
@@ -136,71 +187,25 @@ static void mix(struct sim *s, uint64_t v)
 	s->hash ^= s->hash >> 29;
 }
 
-static void write16(uint8_t *p, unsigned v)
+static void mix_bytes(struct sim *s, const char *text, uint32_t len)
 {
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void write32(uint8_t *p, uint32_t v)
-{
-	write16(p, v >> 16);
-	write16(p + 2, v & 0xffff);
-}
-
-static unsigned checksum(const uint8_t *p, size_t n)
-{
-	uint32_t sum = 0;
-	for (size_t i = 0; i + 1 < n; i += 2)
-		sum += (uint32_t)p[i] << 8 | p[i + 1];
-	if (n & 1)
-		sum += (uint32_t)p[n - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum & 0xffff;
-}
-
-/* IP and UDP (checksum 0: none) headers of 28 bytes. */
-static void udp_headers(uint8_t *p, struct ep src, struct ep dst, uint32_t len)
-{
-	memset(p, 0, 28);
-	p[0] = 0x45;
-	write16(p + 2, 28 + len);
-	p[8] = 64;
-	p[9] = 17;
-	write32(p + 12, src.ip);
-	write32(p + 16, dst.ip);
-	write16(p + 10, checksum(p, 20));
-	write16(p + 20, src.port);
-	write16(p + 22, dst.port);
-	write16(p + 24, 8 + len);
-}
-
-static void pcap_write(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len, bool icmp)
-{
-	uint8_t f[TEXT_MAX + 128];
-	uint32_t head = 14 + (icmp ? 28 + 28 : 28), total = head + len;
-	memset(f, 0, head);
-	write32(f + 2, dst.ip);
-	write32(f + 8, src.ip);
-	f[0] = f[6] = 2;
-	write16(f + 12, 0x0800);
-	memcpy(f + head, text, len);
-	if (icmp) { /* quotes a datagram of dst's to src */
-		udp_headers(f + 42, dst, src, len);
-		udp_headers(f + 14, src, dst, 28 + len);
-		f[23] = 1;
-		write16(f + 24, 0);
-		write16(f + 24, checksum(f + 14, 20));
-		memset(f + 34, 0, 8);
-		f[34] = f[35] = 3;
-		write16(f + 36, checksum(f + 34, total - 34));
-	} else {
-		udp_headers(f + 14, src, dst, len);
+	uint64_t v;
+	uint32_t i = 0;
+	for (; i + 8 <= len; i += 8) {
+		memcpy(&v, text + i, 8);
+		mix(s, v);
 	}
-	const uint32_t record[4] = {(uint32_t)(s->now / SEC), (uint32_t)(s->now % SEC), total, total};
+	for (; i < len; i++)
+		mix(s, (uint8_t)text[i]);
+}
+
+static void pcap_frame(struct sim *s, struct ep src, struct ep dst, const uint8_t *frame, uint32_t len)
+{
+	const uint32_t record[4] = {(uint32_t)(s->now / SEC), (uint32_t)(s->now % SEC), len, len};
+	(void)src;
+	(void)dst;
 	fwrite(record, sizeof record, 1, s->pcap);
-	fwrite(f, total, 1, s->pcap);
+	fwrite(frame, len, 1, s->pcap);
 }
 
 void trace_open(struct sim *s, const char *file)
@@ -211,20 +216,20 @@ void trace_open(struct sim *s, const char *file)
 		fwrite(head, sizeof head, 1, s->pcap);
 }
 
-void trace(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len, bool icmp)
+void trace(struct sim *s, const struct packet *p, const void *bytes, uint32_t len)
 {
-	uint64_t v;
+	uint8_t f[FRAME_HEAD_MAX * 2 + 16 + TEXT_MAX];
 	s->n_packets++;
-	mix(s, s->now ^ (uint64_t)icmp << 63);
-	mix(s, (uint64_t)src.ip << 32 | dst.ip);
-	mix(s, (uint64_t)src.port << 48 | (uint64_t)dst.port << 32 | len);
-	uint32_t i = 0;
-	for (; i + 8 <= len; i += 8) {
-		memcpy(&v, text + i, 8);
-		mix(s, v);
-	}
-	for (; i < len; i++)
-		mix(s, (uint8_t)text[i]);
-	if (s->pcap)
-		pcap_write(s, src, dst, text, len, icmp);
+	mix(s, s->now ^ (uint64_t)p->kind << 62);
+	mix(s, (uint64_t)p->src.ip << 32 | p->dst.ip);
+	mix(s, (uint64_t)p->src.port << 48 | (uint64_t)p->dst.port << 32 | len);
+	mix_bytes(s, bytes, len);
+	if (!s->pcap)
+		return;
+	if (p->kind == PACKET_FRAME)
+		pcap_frame(s, p->src, p->dst, bytes, len);
+	else if (p->kind == PACKET_ICMP)
+		pcap_frame(s, p->src, p->dst, f, frame_icmp(p, f));
+	else
+		frame_udp(s, p->src, p->dst, bytes, len, 65535, pcap_frame);
 }

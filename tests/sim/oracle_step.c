@@ -3,20 +3,6 @@
  */
 #include "sim.h"
 
-static bool usable_left(const struct sim *s, const struct ocall *c)
-{
-	unsigned mask = c->candidates;
-	for (unsigned i = 0; i < c->n_legs; i++)
-		mask &= ~(1u << c->leg[i].trunk);
-	for (unsigned t = 0; t < TRUNKS_MAX; t++) {
-		struct sb_health_view v = sb_health_read(s->px.health, s->px.slot[t]);
-		if ((mask >> t & 1) && s->confs[s->n_confs - 1].trunk[t].present && v.admin == SB_ENABLED &&
-		        v.state != SB_DOWN)
-			return true;
-	}
-	return false;
-}
-
 static void end_invite(struct sim *s, struct step *st)
 {
 	struct ocall *c = st->call;
@@ -25,6 +11,8 @@ static void end_invite(struct sim *s, struct step *st)
 			s->o_calls++;
 		if (st->n_out == 0 && !st->disturbed)
 			breach(s, "INV-TRYING", "call %u came and nothing was done", st->in.call);
+		if (!c->message && !st->replies && !st->disturbed)
+			breach(s, "INV-TRYING", "the INVITE of call %u got neither 100 nor an answer", st->in.call);
 		if (st->disturbed)
 			c->disturbed = true;
 		if (st->disturbed && st->n_out == 0)
@@ -52,15 +40,28 @@ static void end_cancel(struct sim *s, struct step *st)
 		breach(s, "INV-CANCEL", "call %u was cancelled, t%u was not told", st->in.call, l->trunk);
 }
 
-/* Within a dialog: on to the far end's Contact, without state (design, invariant 6). */
+/* Within a dialog: on to the far end's Contact, without state, by the listener that the last Route of ours names
+ * (design, invariant 6). */
 static void end_in_dialog(struct sim *s, struct step *st)
 {
-	struct ep to;
-	if (st->disturbed || !st->in.n_route || !ep_of_uri(st->in.uri, &to))
+	struct ep to, leave;
+	if (st->disturbed || !ep_of_uri(st->in.uri, &to) ||
+	        !ep_of_uri(uri_of(st->in.route[st->in.n_route - 1]), &leave))
 		return;
-	if (st->relayed != 1 || !ep_eq(st->relayed_to, to))
+	if (st->relayed != 1 || !ep_eq(st->relayed_to, to) || !ep_eq(st->relayed_from, leave))
 		breach(s, "INV-DIALOG", "%.*s of call %u was relayed %u times, or to another place",
 		        (int)st->in.method.n, st->in.method.p, st->in.call, st->relayed);
+	s->o_in_dialog++;
+	if (st->call->arrived && st->call->boot != s->px.boot && !str_is(st->in.method, "ACK"))
+		saw(s, SEEN_dialog_after_kill);
+}
+
+/* Nobody but us says that a call is ours (design, invariant 6), and nobody whom we do not trust begins one (P21). */
+static void end_refused_at_once(struct sim *s, struct step *st, const char *what)
+{
+	if (st->disturbed || (st->n_out == 1 && st->reply_status == 403 && !st->relayed))
+		return;
+	breach(s, "INV-TRUST", "%s led to %u messages, the last answer was %u", what, st->n_out, st->reply_status);
 }
 
 static void end_request(struct sim *s, struct step *st)
@@ -119,7 +120,7 @@ static void end_refused(struct sim *s, struct step *st)
 		breach(s, "INV-ACK", "the %u of t%u was not ACKed (call %u)", st->in.status, l->trunk, st->in.call);
 	if (st->final_before || st->late || st->was_cancelled || st->was_over || l->dead)
 		return;
-	if (failing && !rang && !st->new_legs && usable_left(s, c))
+	if (failing && !rang && !st->new_legs && more(s, c))
 		breach(s, "INV-HUNT", "t%u said %u and nobody else was asked at once", l->trunk, st->in.status);
 	if ((!failing || rang) && !c->final)
 		breach(s, "INV-HUNT", "the %u of t%u did not go up at once", st->in.status, l->trunk);
@@ -128,12 +129,17 @@ static void end_refused(struct sim *s, struct step *st)
 static void end_response(struct sim *s, struct step *st)
 {
 	bool invite = str_is(st->in.method, "INVITE");
+	struct str below = st->in.n_via > 1 ? param(st->in.via[1], "branch") : (struct str){NULL, 0};
 	if (!st->leg) {
-		if ((invite || str_is(st->in.method, "CANCEL")) && st->n_out)
-			breach(s, "INV-FORGED", "a response with a branch that is not ours led to %u messages",
-			        st->n_out);
-		else if (str_is(st->in.method, "BYE") && st->in.n_via > 1 && st->relayed != 1 && !st->disturbed)
-			breach(s, "INV-DIALOG", "the %u to a BYE was relayed %u times", st->in.status, st->relayed);
+		bool in_dialog = below.n > 7 && below.p[7] != 'c';
+		if (in_dialog && st->relayed != 1 && !st->disturbed)
+			breach(s, "INV-DIALOG", "the %u to a %.*s of call %u was relayed %u times", st->in.status,
+			        (int)st->in.method.n, st->in.method.p, st->in.call, st->relayed);
+		else if (!in_dialog && (invite || str_is(st->in.method, "CANCEL")) && st->n_out)
+			breach(s, "INV-FORGED",
+			        "a response with a branch that is not ours led to %u messages (call "
+			        "%u, %.*s)",
+			        st->n_out, st->in.call, (int)st->in.branch.n, st->in.branch.p);
 		return;
 	}
 	if (!st->live || st->disturbed || shaken(s, st->call) || !invite || st->call->message)
@@ -151,7 +157,7 @@ static void end_icmp(struct sim *s, struct step *st)
 	struct ocall *c = st->call;
 	if (!st->live || st->disturbed || shaken(s, c) || c->message || c->cancelled)
 		return;
-	if (!st->new_legs && !c->final && usable_left(s, c))
+	if (!st->new_legs && !c->final && more(s, c))
 		breach(s, "INV-HUNT", "t%u is unreachable and nobody else was asked at once", st->leg->trunk);
 	else if (!st->new_legs && !c->final)
 		breach(s, "INV-HUNT", "the last trunk, t%u, is unreachable and the caller is not told", st->leg->trunk);
@@ -170,6 +176,10 @@ void oracle_end(struct sim *s, const struct worker *w)
 		end_response(s, st);
 	else if (st->kind == STEP_ICMP)
 		end_icmp(s, st);
+	else if (st->kind == STEP_STRANGER)
+		end_refused_at_once(s, st, "an INVITE from nobody whom we trust");
+	else if (st->kind == STEP_FORGED)
+		end_refused_at_once(s, st, "a BYE with a forged Route");
 	memset(st, 0, sizeof *st);
 }
 
@@ -179,14 +189,17 @@ void oracle_deadline(struct sim *s, uint32_t call)
 	struct ocall *c = &s->ocall[call];
 	const struct conf *k = conf_of(s, c);
 	uint64_t whole = 64 * k->t1_ms * MS, sum = whole + late_us(s), due;
+	uint32_t all = c->untried;
+	for (unsigned i = 0; i < c->n_legs; i++)
+		all |= 1u << c->leg[i].trunk;
 	if (!c->arrived || c->boot != s->px.boot || c->shed || c->final || (c->maybe && !c->n_legs))
 		return;
 	for (unsigned t = 0; t < TRUNKS_MAX; t++)
-		if (k->trunk[t].present)
+		if (all >> t & 1)
 			sum += formula_us(&k->trunk[t]);
 	sum += c->n_legs * late_us(s);
 	due = c->arrived + sum;
-	if (c->last_prov)
+	if (c->last_prov) /* whoever comes after it may have another */
 		due = c->last_prov + 181 * SEC + whole + sum;
 	if (shaken(s, c))
 		due += whole;
@@ -226,6 +239,9 @@ static void check_counters(struct sim *s)
 	for (unsigned i = 0; i < s->px.n_workers; i++)
 		for (unsigned t = 0; t < 64; t++)
 			legs += s->px.w[i].stats[t].calls + s->px.w[i].stats[t].requests;
+	if (proxy_count(s, SB_C_in_dialog) != s->o_in_dialog && !proxy_count(s, SB_C_linger_full))
+		breach(s, "INV-COUNT", "counted %llu requests in dialogs, the wire says %llu",
+		        (unsigned long long)proxy_count(s, SB_C_in_dialog), (unsigned long long)s->o_in_dialog);
 	if (calls != s->o_calls || answered != s->o_answered || failed != s->o_failed || legs != s->o_legs)
 		breach(s, "INV-COUNT",
 		        "counted %llu calls, %llu answered, %llu failed, %llu legs; the wire says %llu, %llu, %llu, "
@@ -244,6 +260,8 @@ static void check_leaks(struct sim *s)
 			breach(s, "INV-LEAK", "worker %u holds %llu transactions, %llu calls, %llu records, %llu bytes",
 			        i, (unsigned long long)u->transactions, (unsigned long long)u->invites,
 			        (unsigned long long)u->lingering, (unsigned long long)u->text_bytes);
+		if (wire_busy(w->wire))
+			breach(s, "INV-LEAK", "worker %u holds pieces of datagrams for ever", i);
 		if (s->px.snap->refs[i].n)
 			breach(s, "INV-LEAK", "worker %u holds the snapshot", i);
 		for (unsigned t = 0; t < 64; t++)
@@ -272,6 +290,7 @@ void oracle_over(struct sim *s)
 	const struct conf *k = &s->confs[s->n_confs - 1];
 	check_counters(s);
 	check_leaks(s);
+	steer_over(s);
 	for (unsigned t = 0; t < TRUNKS_MAX; t++) {
 		struct sb_health_view v = sb_health_read(s->px.health, s->px.slot[t]);
 		if (k->trunk[t].present && (k->trunk[t].probed ? v.state != SB_UP : v.state == SB_DOWN))

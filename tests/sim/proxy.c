@@ -3,7 +3,8 @@
  * control/main.c do in the daemon: queues, hand-over, ticks, swapping and freeing. Who runs next is drawn. */
 #include "sim.h"
 
-#define BURST 32
+#define BURST       32
+#define STORE_SPARE (12 * 70000) /* a page of the text store for each size of text */
 
 struct buffer {
 	struct sb_pkt pkt;
@@ -12,25 +13,13 @@ struct buffer {
 };
 #define MAGIC 0x5b5b5b5b12345678ull
 
-static struct sb_addr to_addr(struct ep e)
-{
-	struct sb_addr a = {.port = e.port, .family = 4};
-	for (unsigned i = 0; i < 4; i++)
-		a.ip[i] = (uint8_t)(e.ip >> (24 - 8 * i));
-	return a;
-}
-
-static struct ep to_ep(const struct sb_addr *a)
-{
-	return (struct ep){IP(a->ip[0], a->ip[1], a->ip[2], a->ip[3]), a->port};
-}
-
 static bool shortage(struct sim *s, unsigned pm)
 {
 	if (s->now >= s->shortage_until || !chance(s, pm))
 		return false;
 	s->step.disturbed = true;
 	s->last_failure = s->now;
+	saw(s, SEEN_shortage);
 	return true;
 }
 
@@ -64,11 +53,15 @@ static bool buffer_send(void *ctx, struct sb_pkt *p)
 	bool sent = !shortage(s, s->profile->send_fail_pm);
 	assert(p->len <= p->cap);
 	if (sent) {
-		struct ep src = to_ep(&p->listener->addr), dst = to_ep(&p->peer);
-		trace(s, src, dst, p->text, p->len, false);
-		oracle_out(s, src, dst, p->text, p->len);
-		if (p->len <= TEXT_MAX)
-			net_send(s, src, dst, p->text, p->len);
+		const struct packet out = {.src = to_ep(&p->listener->addr), .dst = to_ep(&p->peer)};
+		oracle_out(s, out.src, out.dst, p->text, p->len);
+		assert(p->len <= TEXT_MAX);
+		if (w->wire) {
+			wire_send(s, w, p);
+		} else {
+			trace(s, &out, p->text, p->len);
+			net_send(s, out.src, out.dst, p->text, p->len);
+		}
 	}
 	buffer_free(ctx, p);
 	return sent;
@@ -127,6 +120,7 @@ static void worker_start(struct sim *s, struct worker *w, unsigned i)
 	w->sim = s;
 	w->run_at = NEVER;
 	queue_init(&w->rx, 512);
+	w->wire = s->frames ? wire_new(s, i) : NULL;
 	w->in = calloc(256, sizeof *w->in);
 	w->stats = aligned_alloc(64, SB_TRUNKS_MAX * sizeof *w->stats);
 	assert(w->in && w->stats);
@@ -144,7 +138,7 @@ static void worker_start(struct sim *s, struct worker *w, unsigned i)
 	        .trunk_stats = w->stats,
 	        .transactions_max = px->slots_max,
 	        .linger_max = px->slots_max * 2,
-	        .text_bytes_max = (uint64_t)px->slots_max * 4096};
+	        .text_bytes_max = (uint64_t)px->slots_max * 4096 + STORE_SPARE};
 	w->cfg.memory = calloc(1, sb_core_memory(&w->cfg));
 	assert(w->cfg.memory);
 	w->core = sb_core_init(&w->cfg);
@@ -198,20 +192,21 @@ void proxy_use(struct sim *s, struct sb_config *cfg)
 	px->snap = cfg->snapshot;
 	px->snap->generation = s->n_confs;
 	cfg->snapshot = NULL;
+	sb_config_free(px->cfg);
+	px->cfg = cfg;
 	for (unsigned i = 0; i < TRUNKS_MAX; i++) {
 		char name[8];
 		snprintf(name, sizeof name, "t%u", i);
 		if (!c->trunk[i].present)
 			continue;
 		px->slot[i] = (uint16_t)sb_slots_get(px->slots, name);
-		if (s->n_confs < 2 || s->confs[s->n_confs - 2].trunk[i].port != c->trunk[i].port ||
-		        !s->confs[s->n_confs - 2].trunk[i].present)
+		const struct conf *was = s->n_confs > 1 ? &s->confs[s->n_confs - 2] : NULL;
+		if (!was || !was->trunk[i].present || !ep_eq(trunk_ep(was, i), trunk_ep(c, i)))
 			oracle_health_reset(s, i);
 		s->otrunk[i].ramp_free = true;
 	}
 	sb_engine_config(px->engine, px->snap, cfg->policy, s->now / 1000);
 	px->control_at = s->now;
-	sb_config_free(cfg);
 	for (unsigned i = 0; i < px->n_workers; i++)
 		soon(s, &px->w[i], shortly(s));
 }
@@ -229,6 +224,7 @@ static void worker_stop(struct sim *s, struct worker *w)
 	for (unsigned t = 0; t < 64; t++)
 		s->px.leg_stats += w->stats[t].calls;
 	sb_mailbox_fini(&w->mail);
+	wire_free(w->wire);
 	free(w->rx.at);
 	free(w->in);
 	free(w->stats);
@@ -246,7 +242,10 @@ void proxy_stop(struct sim *s)
 	while (px->n_old)
 		sb_snapshot_free(px->old[--px->n_old]);
 	sb_snapshot_free(px->snap);
+	sb_config_free(px->cfg);
 	px->snap = NULL;
+	px->cfg = NULL;
+	frames_free(s); /* what peers have in pieces is lost with it: as if on the way */
 }
 
 /* kill -9: all that is remembered is on disk: the configuration, the fleet's key and the operator's switches. */
@@ -255,6 +254,7 @@ void proxy_kill(struct sim *s)
 	struct conf c = s->confs[s->n_confs - 1];
 	if (s->n_confs >= 250)
 		return;
+	saw(s, SEEN_kill);
 	proxy_stop(s);
 	oracle_killed(s);
 	proxy_start(s);
@@ -266,11 +266,12 @@ void proxy_kill(struct sim *s)
 	}
 }
 
-void proxy_rx(struct sim *s, struct packet *p, bool icmp)
+/* Which queue: any; but the pieces of a datagram come by the same. */
+void proxy_rx(struct sim *s, struct packet *p)
 {
-	struct worker *w = &s->px.w[rnd(s, s->px.n_workers)];
-	trace(s, p->src, p->dst, p->text, p->len, icmp);
-	p->next = icmp ? p : NULL; /* a mark, for as long as it waits */
+	uint32_t any = rnd(s, s->px.n_workers), same = (p->src.ip * 31 + p->dst.ip * 7 + p->src.v6) % s->px.n_workers;
+	struct worker *w = &s->px.w[p->kind == PACKET_FRAME ? same : any];
+	trace(s, p, p->text, p->len);
 	if (!queue_put(&w->rx, p))
 		packet_free(s, p);
 	else
@@ -280,14 +281,15 @@ void proxy_rx(struct sim *s, struct packet *p, bool icmp)
 static void act(struct sim *s, struct worker *w, struct handed *h)
 {
 	struct packet *p = h->p;
-	struct sb_pkt pkt = {.text = p->text, .len = p->len, .peer = to_addr(h->icmp ? p->src : p->src)};
+	bool icmp = p->kind == PACKET_ICMP;
+	struct sb_pkt pkt = {.text = p->text, .len = p->len, .peer = to_addr(p->src)};
 	const struct sb_addr local = to_addr(p->dst);
 	struct sb_end end = {SB_C_drop_not_ours};
 	for (uint32_t i = 0; i < w->snap->n_listeners; i++)
 		if (sb_addr_eq(&w->snap->listeners[i].addr, &local))
 			pkt.listener = &w->snap->listeners[i];
-	oracle_begin(s, w, p, h->icmp);
-	if (h->icmp)
+	oracle_begin(s, w, p);
+	if (icmp)
 		end = sb_core_icmp(w->core, &pkt.peer, p->text, p->len, p->fatal, s->now);
 	else if (pkt.listener)
 		end = sb_core_packet(w->core, &pkt, &h->sip, h->read, s->now);
@@ -308,11 +310,16 @@ static unsigned owner_of_icmp(const struct sim *s, const struct packet *p, unsig
 
 static void take(struct sim *s, struct worker *w, struct packet *p)
 {
-	struct handed h = {.p = p, .icmp = p->next == p};
 	unsigned here = (unsigned)(w - s->px.w), owner;
+	enum sb_counter lost;
 	bool asked;
 	sb_count(&w->counters, SB_C_rx_frames);
-	if (h.icmp) {
+	if (w->wire && !(p = wire_take(s, w, p, &lost))) {
+		sb_count(&w->counters, lost);
+		return;
+	}
+	struct handed h = {.p = p};
+	if (p->kind == PACKET_ICMP) {
 		owner = owner_of_icmp(s, p, here);
 	} else {
 		h.read = sb_sip_read(&h.sip, p->text, p->len, w->snap->parser == SB_PARSER_OSIP, &asked);
@@ -339,7 +346,7 @@ static void mail(struct sim *s, struct worker *w)
 	for (unsigned n = 0; n < 64 && sb_ring_take(&w->mail.down, &m); n++) {
 		if (m.op == SB_MAIL_TRUNK_DOWN)
 			w->busy_until = s->now + (s->px.slots_max / 256 + 2) * 500;
-		oracle_begin(s, w, NULL, false);
+		oracle_begin(s, w, NULL);
 		sb_core_mail(w->core, &m, s->now);
 		oracle_end(s, w);
 	}
@@ -348,15 +355,17 @@ static void mail(struct sim *s, struct worker *w)
 static void worker_again(struct sim *s, struct worker *w)
 {
 	uint64_t full = sb_counter_get(&w->counters, SB_C_mail_full);
-	if (full != w->mail_full_seen)
+	if (full != w->mail_full_seen) {
 		w->busy_until = s->now + 2 * SEC;
+		saw(s, SEEN_mailbox_full);
+	}
 	w->mail_full_seen = full;
 	w->run_at = NEVER;
 	if (w->rx.n || w->n_in || waiting(&w->mail.down))
 		soon(s, w, shortly(s));
 	else if (s->now < w->busy_until)
 		soon(s, w, s->now + 400);
-	else if (sb_core_usage(w->core)->lingering)
+	else if (sb_core_usage(w->core)->lingering || wire_busy(w->wire))
 		soon(s, w, s->now + SEC);
 	if (waiting(&w->mail.up)) {
 		uint64_t tick = (s->now / 1000 + 1) * 1000;
@@ -383,9 +392,10 @@ static void worker_run(struct sim *s, struct worker *w)
 	w->n_in -= n;
 	memmove(w->in, w->in + n, w->n_in * sizeof *w->in);
 	mail(s, w);
-	oracle_begin(s, w, NULL, false);
+	oracle_begin(s, w, NULL);
 	sb_core_tick(w->core, s->now);
 	oracle_end(s, w);
+	wire_expire(s, w);
 	if (s->px.buffers)
 		breach(s, "INV-BUFFER", "%lld buffers are neither sent nor freed", (long long)s->px.buffers);
 	worker_again(s, w);
@@ -454,6 +464,7 @@ void proxy_settle(struct sim *s)
 void proxy_stall(struct sim *s)
 {
 	unsigned who = rnd(s, s->px.n_workers + 1);
+	saw(s, SEEN_stall);
 	uint64_t until = s->now + rnd_in(s, 1, s->profile->stall_ms) * MS;
 	if (who == s->px.n_workers) {
 		s->px.control_stall = until;

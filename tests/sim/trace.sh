@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A failure says how to replay it and leaves a trace that others can read: tcpdump finds IPv4, IPv6, SIP, ICMP and fragments in it,
+# and no wrong checksum where nothing was damaged. usage: trace.sh SIM
+set -euo pipefail
+command -v tcpdump >/dev/null || { echo "tcpdump is missing"; exit 77; }
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+sim=$(realpath "$1")
+cd "$here"
+
+fails() {
+	local rc=0
+	"$@" >out 2>err || rc=$?
+	[ "$rc" -eq 1 ] || { echo "$*: exit status $rc instead of 1"; cat out err; exit 1; }
+	grep -q '^FAIL INV-NONE: ' out || { echo "$*: no FAIL line"; cat out; exit 1; }
+}
+
+# wants TEXT COUNT: so many lines of what tcpdump made of the trace have TEXT
+wants() {
+	local n
+	n=$(grep -c -- "$1" read) || true
+	[ "$n" -ge "$2" ] || { echo "the trace has $1 $n times, $2 were due"; head -n 20 read; exit 1; }
+}
+
+fails "$sim" --seed 11 --calls 200 --profile fragments --break 12
+read -r -a again < <(sed -n 's/^replay: //p' out)
+trace=sim-fragments-11.pcap
+[ "${#again[@]}" -gt 8 ] && [ -s "$trace" ]
+mv "$trace" first.pcap
+fails "${again[@]}"
+cmp first.pcap "$trace"
+tcpdump -nvvr "$trace" >read 2>tcpdump.err || { cat tcpdump.err; exit 1; }
+wants 'IP (tos' 300
+wants 'IP6 (' 100
+wants 'INVITE sip:' 50
+wants 'SIP/2.0 200' 20
+wants 'flags \[+\]' 20
+wants 'frag (' 20
+
+fails "$sim" --seed 8 --calls 300 --profile operator --break 40
+tcpdump -nvvr sim-operator-8.pcap >read 2>tcpdump.err || { cat tcpdump.err; exit 1; }
+wants 'udp sum ok' 300
+wants 'unreachable' 1
+! grep -E 'bad udp cksum|bad cksum|truncated|invalid' read
