@@ -235,16 +235,17 @@ def retransmitted_invite_is_absorbed(t):
     assert t.daemon.counter("retransmissions_in") == 1 and t.daemon.counter("responses_resent") >= 1
 
 
-def old_request(call, method, cseq, branch=""):
+def old_request(call, method, cseq, branch="", uri=None):
     """As an RFC 2543 client writes it: no branch, or one without the magic cookie; no rport, no Max-Forwards."""
-    request = call.build(method, cseq, branch or "gone", max_forwards=None).replace(b";rport\r\n", b"\r\n", 1)
+    request = call.build(method, cseq, branch or "gone", uri, max_forwards=None).replace(b";rport\r\n", b"\r\n", 1)
     return request if branch else request.replace(b";branch=gone", b"", 1)
 
 
 @test()
 def callers_of_rfc_2543_have_their_calls(t):
     """R3261-17 (17.2.3): without a branch, or with one that is no cookie, requests are told apart by Request-URI, tags, Call-ID,
-    CSeq and top Via: a repeated INVITE is absorbed, its CANCEL and its ACK find it, another call is another."""
+    CSeq and top Via: a repeated INVITE is absorbed, its CANCEL and its ACK find it, another call is another, and so is another fork
+    of the same call."""
     t.start()
     t1 = t.trunk("t1")
     caller = t.endpoint("caller")
@@ -271,8 +272,21 @@ def callers_of_rfc_2543_have_their_calls(t):
             caller.send(old_request(call, "ACK", 1, branch), t.proxy)
         t.capture.quiet("final", 0.7, destination=caller.address[0])  # Timer G, 500 ms, has been told
     assert t1.count("INVITE") == 4 and t1.count("CANCEL") == 2, t1.log
+    call = t.call(caller)
+    forks = [f"sip:{number}@{t.proxy[0]}" for number in (1, 2)]
+    for uri in forks * 2:
+        caller.send(old_request(call, "INVITE", 1, uri=uri), t.proxy)
+        call.expect(100)
+    for uri in forks:
+        invite = t1.expect("INVITE")
+        assert invite.uri == uri, invite
+        t1.reply(invite, 486)
+        t1.expect("ACK")
+        call.to = call.expect((486, "INVITE")).get("to")
+        caller.send(old_request(call, "ACK", 1, uri=uri), t.proxy)
+    t.capture.quiet("final", 0.7, destination=caller.address[0])
     counters = t.daemon.counters()
-    assert counters["calls"] == counters["retransmissions_in"] == 4 and counters["drop_stray_ack"] == 0, counters
+    assert counters["calls"] == counters["retransmissions_in"] == 6 and counters["drop_stray_ack"] == 0, counters
 
 
 @test()
