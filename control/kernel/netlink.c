@@ -38,7 +38,7 @@ struct sb_netlink {
 
 static void ask_stage(struct sb_netlink *nl)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = stages[nl->stage];
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -231,7 +231,7 @@ uint32_t sb_netlink_refresh(struct sb_netlink *nl, uint32_t n_max)
 	retry(nl);
 	uint32_t sent = 0, n = sb_mirror_stale(nl->mirror, stale, n_max < REFRESH_MAX ? n_max : REFRESH_MAX);
 	for (uint32_t i = 0; i < n; i++) {
-		alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+		alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 		struct nlmsghdr *nlh = sb_rtnl_neigh_request(buf, stale[i].ifindex, &stale[i].ip, NUD_PROBE, NULL);
 		nlh->nlmsg_flags &= (uint16_t)~NLM_F_CREATE; /* one that has gone meanwhile stays gone */
 		nlh->nlmsg_seq = ++nl->seq;

@@ -56,7 +56,7 @@ static struct nlmsghdr *link_request(void *buf, int ifindex)
 
 static int link_arp_own_only(struct sb_rtnl *r, int ifindex)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
 	struct nlattr *inet = mnl_attr_nest_start(nlh, AF_INET);
@@ -71,7 +71,7 @@ static int link_arp_own_only(struct sb_rtnl *r, int ifindex)
 
 static int link_no_own_ipv6(struct sb_rtnl *r, int ifindex)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
 	struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
@@ -85,7 +85,7 @@ static int link_no_own_ipv6(struct sb_rtnl *r, int ifindex)
 
 int sb_rtnl_link_dress(struct sb_rtnl *r, int ifindex, const uint8_t mac[SB_MAC_LEN], uint32_t mtu)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	mnl_attr_put(nlh, IFLA_ADDRESS, SB_MAC_LEN, mac);
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
@@ -97,7 +97,7 @@ int sb_rtnl_link_dress(struct sb_rtnl *r, int ifindex, const uint8_t mac[SB_MAC_
 
 int sb_rtnl_link_up(struct sb_rtnl *r, int ifindex)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = link_request(buf, ifindex);
 	struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
@@ -106,7 +106,7 @@ int sb_rtnl_link_up(struct sb_rtnl *r, int ifindex)
 
 int sb_rtnl_addr_add(struct sb_rtnl *r, int ifindex, const struct sb_addr *ip, uint8_t bits)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_NEWADDR;
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;

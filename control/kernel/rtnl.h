@@ -16,7 +16,8 @@ struct sb_rtnl {
 	uint32_t seq; /* of the last request */
 };
 
-#define SB_RTNL_BUF 1024 /* bytes: every request of ours fits */
+/* Bytes: every request of ours fits. Zeroed before use: libmnl leaves what pads an attribute as it is. */
+#define SB_RTNL_BUF 1024
 
 /* 0 or SB_E_IO. fini is safe on a zeroed struct. */
 int sb_rtnl_init(struct sb_rtnl *r);

@@ -58,7 +58,7 @@ static void put_hop(struct nlmsghdr *nlh, int ifindex, const struct sb_addr *gat
 
 void netns_route(struct sb_rtnl *r, const struct netns_route *route)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = route->remove ? RTM_DELROUTE : RTM_NEWROUTE;
 	nlh->nlmsg_flags = route->remove    ? 0
@@ -96,7 +96,7 @@ void netns_route(struct sb_rtnl *r, const struct netns_route *route)
 
 void netns_link(struct sb_rtnl *r, int ifindex, bool up)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_NEWLINK;
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof *ifi);
@@ -108,14 +108,14 @@ void netns_link(struct sb_rtnl *r, int ifindex, bool up)
 
 void netns_neigh(struct sb_rtnl *r, int ifindex, const char *ip, uint16_t state, const uint8_t *mac)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct sb_addr a = netns_ip(ip);
 	assert_int_equal(sb_rtnl_talk(r, sb_rtnl_neigh_request(buf, ifindex, &a, state, mac)), 0);
 }
 
 void netns_neigh_del(struct sb_rtnl *r, int ifindex, const char *ip)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct sb_addr a = netns_ip(ip);
 	struct nlmsghdr *nlh = sb_rtnl_neigh_request(buf, ifindex, &a, 0, NULL);
 	nlh->nlmsg_type = RTM_DELNEIGH;
@@ -125,7 +125,7 @@ void netns_neigh_del(struct sb_rtnl *r, int ifindex, const char *ip)
 
 void netns_addr_del(struct sb_rtnl *r, int ifindex, const char *net)
 {
-	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF];
+	alignas(NLMSG_ALIGNTO) char buf[SB_RTNL_BUF] = {0};
 	struct sb_net n = netns_net(net);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_DELADDR;
