@@ -301,13 +301,13 @@ static void rate_is_saved_up_for_one_second(void **state)
 	static const unsigned waits[] = {999, 1000, 100000};
 	for (unsigned i = 0; i < sizeof waits / sizeof *waits; i++) {
 		struct world *w = world_new(1);
-		w->snap[0].invite_rate_per_source = 2;
+		w->snap[0].invite_rate_per_source = 4;
 		assert_int_equal(world_rx(w, world_caller, world_invite(1)), SB_C_end_forwarded);
 		world_pass(w, waits[i]);
-		for (unsigned n = 2; n <= 5; n++)
+		for (unsigned n = 2; n <= 9; n++)
 			assert_int_equal(world_rx(w, world_caller, world_invite(n)),
-			        n <= 3 ? SB_C_end_forwarded : SB_C_end_replied);
-		assert_int_equal(w->counters.v[SB_C_shed_rate], 2);
+			        n < 2 + 4 ? SB_C_end_forwarded : SB_C_end_replied);
+		assert_int_equal(w->counters.v[SB_C_shed_rate], 4);
 		world_free(w);
 	}
 }
