@@ -117,7 +117,7 @@ static unsigned rank(unsigned status)
 
 static bool better(const struct sb_txn *t, unsigned status)
 {
-	if (t->kind == SB_TXN_OTHER && t->best_status == 408 && !t->best.at)
+	if (t->kind == SB_TXN_OTHER && t->best_status == 408)
 		return true; /* silence is no answer to these (R4320) */
 	return t->best_status == 0 || rank(status) < rank(t->best_status);
 }

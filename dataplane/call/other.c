@@ -54,7 +54,7 @@ static bool send_own(struct sb_core *c, struct sb_txn *t, unsigned status)
 /* Nobody is left to ask: the best answer, 500 for an unreachable trunk, and nothing at all for silence (R4320). */
 static bool exhausted(struct sb_core *c, struct sb_txn *t)
 {
-	if (t->best.at && t->best_status != 408)
+	if (t->best.at)
 		return send_final(c, t, t->best_status);
 	if (t->best_status && t->best_status != 408)
 		return send_own(c, t, t->best_status == 503 ? 500 : t->best_status);
@@ -93,13 +93,14 @@ static struct sb_end bye_response(struct sb_core *c, struct sb_txn *t, const str
  */
 static struct sb_end answer(struct sb_core *c, struct sb_txn *t, unsigned status, struct sb_pkt *pkt, int n)
 {
-	sb_store_drop(&c->store, &t->best);
-	if (status == 408 || n <= 0) {
+	if (status == 408) {
 		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
-		if (status != 408)
-			return sb_ended(send_own(c, t, status) ? SB_C_end_forwarded : SB_C_drop_no_route);
-		complete(c, t, 0);
-		return sb_ended(SB_C_end_consumed);
+		return sb_ended(exhausted(c, t) ? SB_C_end_forwarded : SB_C_end_consumed);
+	}
+	sb_store_drop(&c->store, &t->best);
+	if (n <= 0) {
+		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
+		return sb_ended(send_own(c, t, status) ? SB_C_end_forwarded : SB_C_drop_no_route);
 	}
 	t->last = sb_store_put(&c->store, pkt->text, (uint32_t)n);
 	bool sent = sb_out_send(c, pkt, n, &t->up, up_listener(t));
@@ -113,7 +114,10 @@ static struct sb_end failed(struct sb_core *c, struct sb_txn *t, unsigned leg, c
 {
 	bool current = leg == t->cur && !(t->leg[leg].flags & SB_LEG_GIVEN_UP);
 	sb_tell_refusal(c, t, t->leg[leg].trunk, from, sip, current);
-	sb_hunt_best(c, t, sip->status, pkt, sb_hunt_compose(sip, pkt));
+	if (sip->status == 408)
+		sb_hunt_virtual(c, t, 408); /* silence, told by somebody else: anything else is a better answer */
+	else
+		sb_hunt_best(c, t, sip->status, pkt, sb_hunt_compose(sip, pkt));
 	c->cfg.ops->free(c->cfg.ops_ctx, pkt);
 	if (!current)
 		return sb_ended(SB_C_end_consumed);

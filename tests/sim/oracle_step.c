@@ -126,6 +126,20 @@ static void end_refused(struct sim *s, struct step *st)
 		breach(s, "INV-HUNT", "the %u of t%u did not go up at once", st->in.status, l->trunk);
 }
 
+/* A request other than INVITE: nobody is left to ask, and somebody has answered. 408 is no answer (RFC 4320). */
+static void end_other_refused(struct sim *s, struct step *st)
+{
+	struct ocall *c = st->call;
+	bool answered = false;
+	for (unsigned i = 0; i < c->n_legs; i++)
+		answered |= c->leg[i].final && c->leg[i].final != 408;
+	if (st->final_before || st->late || st->was_over || st->leg->dead || st->new_legs || more(s, c) || !answered)
+		return;
+	if (!c->final)
+		breach(s, "INV-FINAL", "a %.*s ends in silence, though its trunks have answered (call %u)",
+		        (int)st->in.method.n, st->in.method.p, st->in.call);
+}
+
 static void end_response(struct sim *s, struct step *st)
 {
 	bool invite = str_is(st->in.method, "INVITE");
@@ -142,8 +156,13 @@ static void end_response(struct sim *s, struct step *st)
 			        st->n_out, st->in.call, (int)st->in.branch.n, st->in.branch.p);
 		return;
 	}
-	if (!st->live || st->disturbed || shaken(s, st->call) || !invite || st->call->message)
+	if (!st->live || st->disturbed || shaken(s, st->call) || (!invite && !st->call->message))
 		return;
+	if (st->call->message) {
+		if (st->in.status >= 300)
+			end_other_refused(s, st);
+		return;
+	}
 	if (st->in.status < 200)
 		end_provisional(s, st);
 	else if (st->in.status < 300)

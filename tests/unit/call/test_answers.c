@@ -220,6 +220,26 @@ static void answer_outranks_silence_for_other_requests(void **state)
 	world_free(w);
 }
 
+/* R4320: a 408 of a trunk's is silence, too, whichever comes first: not kept for the caller, who gets the other answer
+ */
+static void an_answer_outranks_a_408_for_other_requests(void **state)
+{
+	(void)state;
+	static const unsigned said[3][2] = {{503, 408}, {408, 503}, {503, 408}};
+	for (unsigned i = 0; i < 3; i++) {
+		struct world *w = world_new(2);
+		if (i == 2) /* here it ends the hunt */
+			w->trunks[0][1].failover_on = (struct sb_code_set){.bits = {0}};
+		world_rx(w, world_caller, world_request("OPTIONS", 1, "", ""));
+		const struct world_sent *o = world_expect(w, "OPTIONS", T1);
+		world_rx(w, T1, world_answer(o->text, said[i][0], ""));
+		o = world_expect(w, "OPTIONS", T2);
+		world_rx(w, T2, world_answer(o->text, said[i][1], ""));
+		world_expect(w, "SIP/2.0 500", world_caller);
+		world_end(w);
+	}
+}
+
 /* R3261-16.10: it forked further down: two 2xx with different tags */
 static void each_dialog_of_an_unwanted_fork_is_hung_up(void **state)
 {
@@ -425,6 +445,7 @@ int main(void)
 	        cmocka_unit_test(repeated_unwanted_2xx_keeps_nothing_alive),
 	        cmocka_unit_test(final_is_not_resent_beyond_timer_h),
 	        cmocka_unit_test(answer_outranks_silence_for_other_requests),
+	        cmocka_unit_test(an_answer_outranks_a_408_for_other_requests),
 	        cmocka_unit_test(each_dialog_of_an_unwanted_fork_is_hung_up),
 	        cmocka_unit_test(answer_with_a_foreign_method_is_stray),
 	        cmocka_unit_test(refusal_behind_a_2xx_is_absorbed),
