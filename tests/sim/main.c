@@ -247,6 +247,10 @@ static void disaster(struct sim *s, const struct event *e)
 		return;
 	switch (e->kind) {
 	case EV_OPER:
+		if (e->a) {
+			oper_enable(s);
+			break;
+		}
 		oper_act(s);
 		plan(s, EV_OPER, 0, s->profile->oper_s);
 		break;

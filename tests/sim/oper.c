@@ -255,19 +255,36 @@ static void admin(struct sim *s, unsigned i, enum sb_admin a)
 		breach(s, "INV-OPER", "t%u was switched to %s and the workers do not see it", i, sb_admin_name(a));
 }
 
+void oper_enable(struct sim *s)
+{
+	for (unsigned i = 0; i < TRUNKS_MAX; i++)
+		admin(s, i, SB_ENABLED);
+}
+
+/* Maintenance: all but one are off, for a while in which a call finds that one alone. */
+static void blackout(struct sim *s)
+{
+	unsigned stays = rnd(s, TRUNKS_MAX);
+	for (unsigned i = 0; i < TRUNKS_MAX; i++)
+		if (i != stays)
+			admin(s, i, SB_DRAIN);
+	at(s, s->now + rnd_in(s, 200, 6000) * MS, EV_OPER, 1, 0);
+}
+
 void oper_act(struct sim *s)
 {
 	if (chance(s, 500))
 		reload(s);
+	else if (chance(s, 100))
+		blackout(s);
 	else
 		admin(s, rnd(s, TRUNKS_MAX), chance(s, 500) ? SB_ENABLED : chance(s, 500) ? SB_DRAIN : SB_DISABLED);
 }
 
 void oper_heal(struct sim *s)
 {
-	for (unsigned i = 0; i < TRUNKS_MAX; i++) {
+	for (unsigned i = 0; i < TRUNKS_MAX; i++)
 		s->mode[i] = MODE_OK;
-		admin(s, i, SB_ENABLED);
-	}
+	oper_enable(s);
 	s->healed_at = s->now;
 }

@@ -417,6 +417,7 @@ bool trunk_off(const struct sim *s, unsigned trunk);
 void conf_make(struct sim *s, struct conf *c);
 void conf_load(struct sim *s, const struct conf *c);
 void oper_act(struct sim *s);
+void oper_enable(struct sim *s); /* every trunk */
 void oper_heal(struct sim *s);
 
 /* yaml.c */

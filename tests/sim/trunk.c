@@ -172,7 +172,7 @@ static void send_final(struct sim *s, struct uas *u, unsigned status)
 	uint64_t d = t1_us(s) << (u->sends < 3 ? u->sends : 3);
 	if (u->plan == PLAN_MAD)
 		d /= 8;
-	if (u->plan == PLAN_MAD && u->sends == 8)
+	if (u->plan == PLAN_MAD && u->sends == 4)
 		saw(s, SEEN_mad_resend);
 	u->finalled = true;
 	send_status(s, u, status);
