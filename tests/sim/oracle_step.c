@@ -6,6 +6,8 @@
 static void end_invite(struct sim *s, struct step *st)
 {
 	struct ocall *c = st->call;
+	if (st->aged && st->n_out == 0 && s->last_failure == s->now)
+		oracle_anew(s); /* it may have been taken anew, and found no buffer */
 	if (st->fresh) {
 		if (!c->shed && !c->message)
 			s->o_calls++;

@@ -437,8 +437,10 @@ static void request(struct sim *s, const struct msg *m, const struct packet *p, 
 		cancelled(s, m, p, trunk);
 	} else if (is(m->method, "OPTIONS")) {
 		probed(s, m, p, trunk);
-	} else if (!chance(s, s->quiet ? 0 : 100)) {
-		respond(s, trunk, p->dst, m, NULL, chance(s, 150) ? 503 : chance(s, 100) ? 408 : 200);
+	} else { /* the same for the same request, however often it comes (17.2.2) */
+		uint32_t draw = hash(m->branch, trunk) % 100;
+		if (s->quiet || draw >= 10)
+			respond(s, trunk, p->dst, m, NULL, s->quiet || draw >= 35 ? 200 : draw >= 20 ? 503 : 408);
 	}
 }
 
