@@ -274,7 +274,7 @@ static void say_new(struct fuzz_bytes *in)
 		e->via.port = addr(caller_at[caller]).port;
 	e->call = call;
 	e->invite = what % 8 < 3;
-	e->tainted = w.old_branch || ack;
+	e->tainted |= w.old_branch || ack;
 	e->taken = e->acked = false;
 	e->final = 0;
 	e->last.len = 0;
@@ -435,7 +435,7 @@ static void taint(const struct text *t)
 {
 	const char *p = t->p;
 	for (int x = text_branch(&p, t->p + t->len); x >= 0; x = text_branch(&p, t->p + t->len))
-		if (x < (int)play.n_x)
+		if (x < EXCHANGES_MAX) /* those to come, too */
 			play.x[x].tainted = true;
 }
 
@@ -602,6 +602,8 @@ static void begin(void)
 			play.trunk_of_slot[s][i] = i < N_TRUNKS ? (uint16_t)i : SB_NO_TRUNK;
 	}
 	w->parser_osip = false;
+	for (unsigned i = 0; i < EXCHANGES_MAX; i++)
+		play.x[i].tainted = false;
 	play.snap = play.n_x = play.n_heard = play.refuse_for = 0;
 	play.wild = play.disturbed = false;
 	play.rx = play.ends = 0;
