@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* quick.h - the shapes that nearly every message has, read with a few vector compares and no loop over bytes. Each
  * returns false where it is not certain, having done no harm; the full grammar is then asked, and would have read the
- * same. Inside the sip folder, where there are vectors. A run never passes the end of a line: CR and LF are of no class
- * asked for. */
+ * same. Inside the sip folder, where there are vectors. Only quick_open's run may pass the end of a line: CR and LF are
+ * of no other class asked for. */
 #pragma once
 #include "dataplane/sip/lex.h"
 
@@ -90,7 +90,8 @@ static inline bool quick_party(const char *text, uint32_t at, uint32_t end, stru
 {
 	struct sb_uri uri;
 	uint32_t open = quick_open(text, at), p;
-	if (!open || !quick_uri(text, open + 1, &p, &uri) || text[p] != '>')
+	/* Behind the line may be the text's end, and what follows the pad is not ours to read. */
+	if (!open || open >= end || !quick_uri(text, open + 1, &p, &uri) || text[p] != '>')
 		return false;
 	if (++p == end)
 		return true;

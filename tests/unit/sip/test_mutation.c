@@ -181,6 +181,25 @@ static void all_readings_are_the_same(void **state)
 	}
 }
 
+/* A header that is cut short, and behind it what an earlier datagram left in the buffer, so that a name begins before
+ * the text's end and its URI behind the pad: no reading follows it there. */
+static void what_an_earlier_datagram_left_is_not_followed(void **state)
+{
+	static const char *const texts_cut[] = {"OPTIONS sip:a@h1 SIP/2.0\r\nFrom: \"\r\n",
+	        "OPTIONS sip:a@h1 SIP/2.0\r\nFrom: a\r\n", "OPTIONS sip:a@h1 SIP/2.0\r\nTo: \"a\n"};
+	for (unsigned i = 0; i < sizeof texts_cut / sizeof texts_cut[0]; i++)
+		for (uint32_t at = 0; at + 6 <= SB_SIP_PAD; at++) {
+			struct msg *m = msg_new(texts_cut[i], strlen(texts_cut[i]), 'a');
+			memcpy(m->text + m->len + at, strchr(texts_cut[i], '"') ? "\"<sip:" : " <sip:", 6);
+			m->text[m->len + SB_SIP_PAD - 1] = '@';
+			if (sb_has_v3())
+				reads_the_same(m, sb_index_v3);
+			if (sb_has_v4())
+				reads_the_same(m, sb_index_v4);
+			msg_free(m);
+		}
+}
+
 #endif
 
 /* The plainest scan there could be, as the measure of the others. */
@@ -215,6 +234,7 @@ int main(void)
 	        cmocka_unit_test(no_mutation_of_a_torture_message_does_harm),
 #ifdef SB_READINGS
 	        cmocka_unit_test(all_readings_are_the_same),
+	        cmocka_unit_test(what_an_earlier_datagram_left_is_not_followed),
 #endif
 	        cmocka_unit_test(a_scan_stops_at_the_first_empty_line),
 	};
