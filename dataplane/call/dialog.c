@@ -14,10 +14,18 @@ const struct sb_snap_listener *sb_listener_at(const struct sb_snapshot *s, const
 
 uint32_t sb_listener_hash(const struct sb_snap_listener *l)
 {
-	uint64_t h = SB_PREFIX_SEED;
-	for (unsigned i = 0; i < l->hostport_len; i++)
-		h = sb_prefix_step(h, (uint8_t)l->hostport[i]);
-	return (uint32_t)sb_prefix_finish(h);
+	uint64_t ip[2];
+	memcpy(ip, l->addr.ip, sizeof ip);
+	uint64_t h = ((ip[0] * SB_PREFIX_SEED) ^ ip[1]) * SB_PREFIX_SEED + l->addr.port;
+	return (uint32_t)((h * SB_PREFIX_SEED) >> 32);
+}
+
+static const struct sb_snap_listener *listener_of_hash(const struct sb_snapshot *s, uint32_t hash)
+{
+	for (uint32_t i = 0; i < s->n_listeners; i++)
+		if (sb_listener_hash(&s->listeners[i]) == hash)
+			return &s->listeners[i];
+	return NULL;
 }
 
 static const struct sb_snap_listener *listener_of_uri(
@@ -101,15 +109,18 @@ static uint64_t branch_hash(
 	struct sb_span a = rfc3261 ? via->branch : sip->call_id, b = rfc3261 ? via->host : sip->from_tag;
 	const struct sb_piece pieces[] = {{sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {up, sizeof *up},
 	        {&sip->cseq, rfc3261 ? 0 : sizeof sip->cseq}};
-	return sb_branch_mac(&c->cfg.keys, pieces, 4) & ((1ull << 54) - 1);
+	return sb_branch_mac(&c->cfg.keys, pieces, 4) & ((1ull << 62) - 1);
 }
 
-/* The listener it came in by rides along, so that its response leaves there again. */
-static uint64_t stateless_id(const struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+/* The listener it came in by rides along, so that its response leaves there again, whatever was loaded meanwhile. */
+static void stateless_branch(
+        const struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, char branch[SB_BRANCH_LEN])
 {
 	struct sb_addr up = sb_out_target(sip, &pkt->peer);
-	uint64_t listener = (uint64_t)(pkt->listener - c->snap->listeners) & 0xff;
-	return branch_hash(c, sip, &sip->via, &up) | listener << 54;
+	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS,
+	        .id = branch_hash(c, sip, &sip->via, &up),
+	        .loop = sb_listener_hash(pkt->listener)};
+	sb_cookie_write(&c->cfg.keys, &k, branch);
 }
 
 struct sb_end sb_dialog_request(
@@ -128,8 +139,7 @@ struct sb_end sb_dialog_request(
 	if (to.family != leave->addr.family)
 		return ack ? sb_ended(SB_C_drop_no_route) : sb_out_reply(c, pkt, sip, 502, NULL, NULL);
 
-	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .id = stateless_id(c, pkt, sip)};
-	sb_cookie_write(&c->cfg.keys, &k, branch);
+	stateless_branch(c, pkt, sip, branch);
 	struct sb_relay relay = {.via_hostport = leave->hostport,
 	        .via_hostport_len = leave->hostport_len,
 	        .branch = branch,
@@ -163,16 +173,13 @@ struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, co
 	struct sb_addr to;
 	if (!sip->via.next || sb_sip_via_at(sip, sip->via.next, &below) || sb_via_target(sip, &below, &to))
 		return sb_ended(SB_C_drop_stray_response);
-	if (branch_hash(c, sip, &below, &to) != (k->id & ((1ull << 54) - 1)))
+	if (branch_hash(c, sip, &below, &to) != k->id)
 		return sb_ended(SB_C_drop_forged_cookie);
-	uint32_t i = (uint32_t)(k->id >> 54) & 0xff;
-	const struct sb_snap_listener *from = i < c->snap->n_listeners ? &c->snap->listeners[i] : NULL;
-	if (!from || from->addr.family != to.family) {
-		from = NULL; /* the configuration changed meanwhile: any listener that speaks the family */
-		for (i = 0; i < c->snap->n_listeners && !from; i++)
-			if (c->snap->listeners[i].addr.family == to.family)
-				from = &c->snap->listeners[i];
-	}
+	const struct sb_snap_listener *from = listener_of_hash(c->snap, k->loop);
+	/* A reload has taken it away: any listener that speaks the family. */
+	for (uint32_t i = 0; i < c->snap->n_listeners && !from; i++)
+		if (c->snap->listeners[i].addr.family == to.family)
+			from = &c->snap->listeners[i];
 	return from ? pop_and_send(c, sip, &to, from) : sb_ended(SB_C_drop_no_route);
 }
 
@@ -183,8 +190,6 @@ struct sb_end sb_dialog_linger_response(struct sb_core *c, const struct sb_sip *
 	memcpy(to.ip, l->up_ip, 16);
 	to.port = l->up_port;
 	to.family = l->up_family;
-	for (uint32_t i = 0; i < c->snap->n_listeners; i++)
-		if (sb_listener_hash(&c->snap->listeners[i]) == l->listener_hash)
-			return pop_and_send(c, sip, &to, &c->snap->listeners[i]);
-	return sb_ended(SB_C_drop_no_route);
+	const struct sb_snap_listener *from = listener_of_hash(c->snap, l->listener_hash);
+	return from ? pop_and_send(c, sip, &to, from) : sb_ended(SB_C_drop_no_route);
 }

@@ -14,7 +14,8 @@ struct sb_keys {
 enum sb_cookie_kind { SB_COOKIE_TXN, SB_COOKIE_STATELESS, SB_COOKIE_PROBE };
 
 /* What our Via branch says. TXN: a leg of a transaction. STATELESS: id is a hash of the incoming branch.
- * PROBE: trunk's health slot and probe id. loop: hash of what RFC 3261 16.6 step 8 asks. */
+ * PROBE: trunk's health slot and probe id. loop: hash of what RFC 3261 16.6 step 8 asks;
+ * STATELESS: of the listener that the request came in by. */
 struct sb_cookie {
 	enum sb_cookie_kind kind;
 	uint8_t worker; /* < 64 */

@@ -348,6 +348,37 @@ static void answer_leaves_by_another_listener_after_a_reload(void **state)
 	}
 }
 
+/* P15: the listener that a request came in by is the one that its answer leaves from, however many there are and
+ * wherever a reload has put it meanwhile */
+static void answer_leaves_by_its_requests_listener(void **state)
+{
+	(void)state;
+	static struct sb_snap_listener many[300];
+	struct world *w = world_new(1);
+	char caller[800], callee[800];
+	set_up(w, 0, caller, callee);
+	many[0] = w->listeners[1]; /* "core", now the first */
+	for (unsigned i = 1; i < 300; i++) {
+		many[i] = w->listeners[1];
+		many[i].addr.port = (uint16_t)(6000 + i);
+		many[i].hostport_len = (uint8_t)sb_addr_format(&many[i].addr, many[i].hostport);
+	}
+	many[299] = w->listeners[0];
+	world_rx(w, world_caller, caller_at("BYE", 1, caller));
+	const char *ok = world_answer(world_expect(w, "BYE", T1)->text, 200, "");
+	w->snap[1].listeners = many;
+	w->snap[1].n_listeners = 300;
+	sb_core_snapshot(w->core, &w->snap[1]);
+	w->many = many;
+	assert_int_equal(world_rx_at(w, 299, T1, ok), SB_C_end_forwarded);
+	assert_string_equal(world_expect(w, "SIP/2.0 200", world_caller)->from, "192.0.2.10:5060");
+	world_rx_at(w, 299, world_caller, caller_at("BYE", 2, caller));
+	ok = world_answer(world_expect(w, "BYE", T1)->text, 200, "");
+	assert_int_equal(world_rx_at(w, 299, T1, ok), SB_C_end_forwarded);
+	assert_string_equal(world_expect(w, "SIP/2.0 200", world_caller)->from, "192.0.2.10:5060");
+	world_free(w);
+}
+
 /* R6026: a repeated 2xx of an accepted call whose listener a reload has taken away has no way up */
 static void repeated_2xx_ends_with_its_listener(void **state)
 {
@@ -426,6 +457,7 @@ int main(void)
 	        cmocka_unit_test(request_too_large_to_relay_gets_513),
 	        cmocka_unit_test(dialog_of_an_rfc_2543_client_goes_on),
 	        cmocka_unit_test(answer_leaves_by_another_listener_after_a_reload),
+	        cmocka_unit_test(answer_leaves_by_its_requests_listener),
 	        cmocka_unit_test(repeated_2xx_ends_with_its_listener),
 	        cmocka_unit_test(stateless_answer_with_a_spoiled_via_is_stray),
 	        cmocka_unit_test(relaying_without_state_counts_what_it_loses),

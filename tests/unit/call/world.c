@@ -243,7 +243,8 @@ enum sb_counter world_rx_from(
 {
 	char *copy = calloc(1, len + SB_SIP_PAD); /* no more, so that sanitizers see an over-read */
 	memcpy(copy, bytes, len);
-	struct sb_pkt p = {.text = copy, .len = len, .peer = *from, .listener = &w->listeners[listener]};
+	struct sb_pkt p = {
+	        .text = copy, .len = len, .peer = *from, .listener = &(w->many ? w->many : w->listeners)[listener]};
 	struct sb_sip sip;
 	bool asked;
 	enum sb_read read = sb_sip_read(&sip, p.text, p.len, w->parser_osip, &asked);

@@ -30,6 +30,7 @@ struct world {
 	struct sb_core_config cfg;
 	struct sb_snapshot snap[2]; /* [1] for reloads */
 	struct sb_snap_listener listeners[2];
+	const struct sb_snap_listener *many; /* where packets come in, if not at listeners */
 	struct sb_snap_trunk trunks[2][WORLD_TRUNKS];
 	struct sb_snap_member members[WORLD_TRUNKS];
 	struct sb_snap_group group;
