@@ -68,6 +68,15 @@ static bool over_rate(struct sb_core *c, const struct sb_addr *source)
 	return tokens < 1000;
 }
 
+/* The LF that ends the header line at p, folding included; end if there is none. */
+static const char *line_end(const char *p, const char *end)
+{
+	const char *lf;
+	while ((lf = memchr(p, '\n', (size_t)(end - p))) && end - lf > 1 && (lf[1] == ' ' || lf[1] == '\t'))
+		p = lf + 1;
+	return lf ? lf : end;
+}
+
 /* "Unsupported: " with every option tag of every Proxy-Require line: we support none (16.3 step 5). */
 static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
 {
@@ -76,9 +85,8 @@ static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
 	const char *p = sip->text + sip->proxy_require_line, *end = sip->text + sip->body;
 	out[0] = 0;
 	while (p < end) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		const char *stop = eol ? eol : end;
-		if (strncasecmp(p, name, sizeof name - 1) == 0) {
+		const char *stop = line_end(p, end);
+		if (strncasecmp(p, name, sizeof name - 1) == 0 && strchr(": \t", p[sizeof name - 1])) {
 			const char *colon = memchr(p, ':', (size_t)(stop - p));
 			const char *value = colon ? colon + 1 : stop;
 			size_t len = (size_t)(stop - value);

@@ -23,6 +23,11 @@ static void proxy_require_gets_420_naming_every_tag(void **state)
 	const struct world_sent *s = world_reply(w, r, "SIP/2.0 420");
 	assert_string_equal(world_header(s->text, "Unsupported"), "foo, bar");
 	assert_int_equal(world_count_header(s->text, "Unsupported"), 2);
+	/* a folded one is told whole (7.3.1), a name that only begins alike is another's */
+	r = world_request("INVITE", 2, "", "Proxy-Require:\r\n foo\r\nProxy-Require-Not: bar\r\n");
+	s = world_reply(w, r, "SIP/2.0 420");
+	assert_non_null(strstr(s->text, "Unsupported:\r\n foo\r\n"));
+	assert_int_equal(world_count_header(s->text, "Unsupported"), 1);
 	world_free(w);
 }
 
