@@ -14,6 +14,7 @@ HOURS of CPU time (of AFL++: of time) for each target, such as 1 or 0.25, over a
   --engine ENGINE     libfuzzer (default) or afl (AFL++: package afl++)
   --jobs N            so many at a time: the number of CPUs
   --seconds N         instead of HOURS: so much time, whatever CPU that is
+  --seed N            the same draws each time (libFuzzer): for CI, where a red run must be somebody's change
   --build DIR         of an engine's build: build/fuzz, build/fuzz-afl
   --build-all         the whole tree, not the targets alone: clang's warnings are errors
   --no-build          it is up to date, or not to be touched
@@ -24,13 +25,14 @@ HOURS of CPU time (of AFL++: of time) for each target, such as 1 or 0.25, over a
 USAGE
 }
 
-engine=libfuzzer jobs=$(nproc) seconds= build= make=targets work=build/fuzz-work merge=yes run=yes targets= by_time=no
+engine=libfuzzer jobs=$(nproc) seconds= build= make=targets work=build/fuzz-work merge=yes run=yes targets= by_time=no seed=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--targets) targets=${2//,/ }; shift ;;
 	--engine) engine=$2; shift ;;
 	--jobs) jobs=$2; shift ;;
 	--seconds) seconds=$2 by_time=yes; shift ;;
+	--seed) seed=$2; shift ;;
 	--build) build=$2; shift ;;
 	--work) work=$2; shift ;;
 	--no-build) make=no ;;
@@ -89,7 +91,7 @@ chunk_libfuzzer() {
 	local t=$1 dir=$work/$1 dict rc all
 	dict=$(dictionary "$t")
 	mapfile -t all < <(seeds "$t")
-	"$build/tests/fuzz/fuzz_$t" -max_total_time="$2" -max_len="$(longest "$t")" -timeout=120 -report_slow_units=60 -rss_limit_mb=3000 \
+	"$build/tests/fuzz/fuzz_$t" -seed="$seed" -max_total_time="$2" -max_len="$(longest "$t")" -timeout=120 -report_slow_units=60 -rss_limit_mb=3000 \
 		-print_final_stats=1 -artifact_prefix="$dir/findings/" ${dict:+-dict="$dict"} "$dir/corpus" "${all[@]}" \
 		>"$dir/log" 2>&1
 	rc=$?
