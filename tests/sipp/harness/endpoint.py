@@ -41,12 +41,12 @@ class Endpoint:
             if not data:
                 continue
             message = sip.Message(data, source[:2], time.monotonic())
-            done = bool(self.answer and self.answer(self, message))
             with self._arrived:
-                self.log.append(message)
-                if not done:
+                self.log.append(message)  # before it is answered: who has the answer may count it
+            if not (self.answer and self.answer(self, message)):
+                with self._arrived:
                     self._waiting.append(message)
-                self._arrived.notify_all()
+                    self._arrived.notify_all()
 
     def send(self, data, to):
         self.socket.sendto(data, to)
