@@ -118,6 +118,8 @@ chunk_afl() {
 		done
 	fi
 	before=$(awk '/^execs_done/ {print $3}' "$dir/afl/default/fuzzer_stats" 2>/dev/null)
+	# Where the kernel hands core files to a program AFL++ would not start. Its fear is for crashes that are only signals: ours end by
+	# ASan's exit, which it sees either way.
 	AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1 AFL_AUTORESUME=1 \
 		afl-fuzz -V "$2" -i "$in" -o "$dir/afl" -m none -t 2000 -G "$(longest "$t")" ${dict:+-x "$dict"} -- \
 		"$build/tests/fuzz/fuzz_$t" >"$dir/log" 2>&1
@@ -209,7 +211,7 @@ if [ $run = yes ]; then
 	pids=()
 	for t in $targets; do
 		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
-			wait -n || true
+			wait -n # whichever; each one's status is asked for below
 		done
 		run_target "$t" &
 		pids+=($!)

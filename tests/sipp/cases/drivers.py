@@ -105,16 +105,21 @@ def tap_port_carries_calls(t):
     large_call(t)
 
 
-@test(drivers=("net_tap",))
-def tap_port_has_a_queue_for_each_worker(t):
-    """Two workers, calls on several flows: both receive, and hand over what the other owns."""
-    t.start(on(t, "net_tap0,iface=dtap0", workers=CPUS[:2]))
-    plug_tap(t)
+def each_worker_takes(t):
+    """Calls on several flows: every worker receives some of them."""
     t.sipp_trunk("t1")
     for port in range(5060, 5072, 2):
         real_calls(t, calls=4, port=port, trunk=False)
     taken = [one["rx_frames"] for one in t.daemon.call("stats")["workers"]]
     assert all(taken), taken
+
+
+@test(drivers=("net_tap",))
+def tap_port_has_a_queue_for_each_worker(t):
+    """Two workers, calls on several flows: both receive, and hand over what the other owns."""
+    t.start(on(t, "net_tap0,iface=dtap0", workers=CPUS[:2]))
+    plug_tap(t)
+    each_worker_takes(t)
 
 
 # -- net_pcap: an interface by way of libpcap, and files ---------------------------------------------------------------
@@ -208,11 +213,7 @@ def af_packet_frames_are_as_large_as_the_devargs_say(t):
 def af_packet_has_a_queue_for_each_worker(t):
     """Nobody said how many queues: each worker has its own and takes from it."""
     t.start(on(t, "net_af_packet0,iface=edge0", workers=CPUS[:2]))
-    t.sipp_trunk("t1")
-    for port in range(5060, 5072, 2):
-        real_calls(t, calls=4, port=port, trunk=False)
-    taken = [one["rx_frames"] for one in t.daemon.call("stats")["workers"]]
-    assert all(taken), taken
+    each_worker_takes(t)
 
 
 @test(drivers=("net_af_packet",))
