@@ -10,7 +10,8 @@ static const struct sb_snap_listener *up_listener(const struct sb_txn *t)
 static bool send_own(struct sb_core *c, struct sb_txn *t, const struct sb_sip *sip, unsigned status, bool keep)
 {
 	char tag[16];
-	sb_out_tag(c, sip, tag);
+	if (status != 100)
+		sb_out_tag(c, sip, tag);
 	struct sb_reply reply = {.status = status,
 	        .reason = sb_reason(status),
 	        .to_tag = tag,
