@@ -21,6 +21,7 @@ static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const formats[] = {"logfmt", "json", NULL};
 static const char *const parsers[] = {"auto", "osip", NULL};
 static const char *const hugepages[] = {"auto", "yes", "no", NULL};
+static const char *const idle[] = {"poll", "adaptive", NULL};
 static const char *const late_2xx[] = {"forward", "bye", NULL};
 static const char *const methods[] = {"OPTIONS", "none", NULL};
 
@@ -187,6 +188,9 @@ static const struct sb_key file_keys[] = {
         [K_LIMITS] = {"limits", SB_V_MAP, AT(sb_raw, limits), .map = &limits},
         [K_TIMERS] = {"timers", SB_V_MAP, AT(sb_raw, timers), .map = &timers},
         [K_LATE_2XX] = {"late_2xx", SB_V_CHOICE, AT(sb_raw, late_2xx), .preset = "forward", .choices = late_2xx},
+        [K_IDLE] = {"idle", SB_V_CHOICE, AT(sb_raw, idle), .preset = "adaptive", .choices = idle},
+        [K_IDLE_LATENCY] = {"idle_latency", SB_V_MICROS, AT(sb_raw, idle_latency_us), .min = 5, .max = 1000,
+                .preset = "50us"},
 };
 MAP(file, file_keys, struct sb_raw);
 

@@ -15,6 +15,7 @@
 enum sb_kind {
 	SB_V_INT,      /* uint32_t, min..max */
 	SB_V_TIME,     /* uint32_t in ms (or in the row's unit), min..max in ms */
+	SB_V_MICROS,   /* uint32_t in microseconds, min..max; max is whole milliseconds */
 	SB_V_MEMORY,   /* uint32_t in MB, min..max */
 	SB_V_BOOL,     /* uint32_t 0 or 1 */
 	SB_V_CHOICE,   /* uint32_t: index in choices */
@@ -48,7 +49,7 @@ struct sb_key {
 	};
 };
 
-#define SB_KEYS_MAX 13
+#define SB_KEYS_MAX 15
 
 struct sb_map {
 	const struct sb_key *keys;
@@ -227,13 +228,16 @@ enum {
 	K_ROUTES,
 	K_LIMITS,
 	K_TIMERS,
-	K_LATE_2XX
+	K_LATE_2XX,
+	K_IDLE,
+	K_IDLE_LATENCY
 };
+enum { IDLE_POLL, IDLE_ADAPTIVE };
 struct sb_raw {
 	struct sb_at at;
 	struct sb_raw_control control;
 	SB_LIST_OF(struct sb_raw_number) workers;
-	uint32_t parser, hugepages, memory_mb, late_2xx;
+	uint32_t parser, hugepages, memory_mb, late_2xx, idle, idle_latency_us;
 	SB_LIST_OF(struct sb_raw_port) ports;
 	SB_LIST_OF(struct sb_raw_listener) listeners;
 	SB_LIST_OF(struct sb_raw_trunk) trunks;

@@ -87,6 +87,7 @@ static void fill_settings(const struct sb_raw *raw, struct sb_snapshot *s)
 {
 	s->parser = (enum sb_parser)raw->parser;
 	s->late_2xx = (enum sb_late_2xx)raw->late_2xx;
+	s->idle_latency_us = raw->idle == IDLE_ADAPTIVE ? raw->idle_latency_us : 0;
 	s->t1_ms = raw->timers.t1;
 	s->t2_ms = raw->timers.t2;
 	s->t4_ms = raw->timers.t4;

@@ -14,6 +14,7 @@ struct unit {
 };
 
 static const struct unit time_units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct unit short_units[] = {{"us", 1}, {"ms", 1000}, {NULL, 0}};
 static const struct unit memory_units[] = {{"MB", 1}, {"GB", 1024}, {NULL, 0}};
 
 /* Digits, at most 12 of them so that nothing overflows. The end, or NULL. */
@@ -77,6 +78,19 @@ static const char *read_time(const struct sb_key *k, const char *text, void *out
 	if (v % (unit * 1000))
 		return unit == 1 ? "is not a whole number of milliseconds" : "is not a whole number of seconds";
 	*(uint32_t *)out = (uint32_t)(v / 1000 / unit);
+	return NULL;
+}
+
+static const char *read_micros(const struct sb_key *k, const char *text, void *out)
+{
+	uint64_t v;
+	if (!read_quantity(text, short_units, &v))
+		return "is not a duration";
+	if (v < k->min * 1000ull || v > k->max * 1000ull)
+		return out_of_range;
+	if (v % 1000)
+		return "is not a whole number of microseconds";
+	*(uint32_t *)out = (uint32_t)(v / 1000);
 	return NULL;
 }
 
@@ -297,6 +311,7 @@ static const char *read_codes(const struct sb_key *k, const char *text, void *ou
 static const char *(*const readers[])(const struct sb_key *, const char *, void *) = {
         [SB_V_INT] = read_int,
         [SB_V_TIME] = read_time,
+        [SB_V_MICROS] = read_micros,
         [SB_V_MEMORY] = read_memory,
         [SB_V_BOOL] = read_bool,
         [SB_V_CHOICE] = read_choice,
@@ -344,6 +359,9 @@ static const char *allowed_number(const struct sb_key *k, char buf[SB_ALLOWED_MA
 		sb_value_time(k->max, last);
 		snprintf(
 		        buf, SB_ALLOWED_MAX, "a number with %ss, m or h, %s to %s", k->unit ? "" : "ms, ", first, last);
+		return buf;
+	case SB_V_MICROS:
+		snprintf(buf, SB_ALLOWED_MAX, "a number with us or ms, %uus to %ums", k->min, k->max / 1000);
 		return buf;
 	case SB_V_MEMORY:
 		snprintf(buf, SB_ALLOWED_MAX, "a number with MB or GB, %uMB to %uGB", k->min, k->max / 1024);

@@ -10,66 +10,6 @@ void sb_end(struct sb_worker *w, struct sb_net_pkt *np, enum sb_counter end)
 	sb_pkt_free(w->dp, np);
 }
 
-/* To the worker that owns it. */
-static void hand_over(struct sb_worker *w, struct sb_net_pkt *np, uint32_t owner)
-{
-	if (rte_ring_mp_enqueue(w->dp->worker[owner]->in, np))
-		sb_end(w, np, SB_C_drop_ring_full);
-	else
-		sb_count(&w->counters, SB_C_handoff);
-}
-
-/* A SIP datagram: indexed here, whoever owns it. Ours wait in act[] until the whole burst has been looked at. */
-void sb_deliver(struct sb_worker *w, struct sb_net_pkt *np)
-{
-	bool asked = false;
-	const struct sb_snapshot *s = w->view->snapshot;
-	np->kind = SB_NET_SIP;
-	np->read = (uint8_t)sb_sip_read(&np->sip, np->pkt.text, np->pkt.len, s->parser == SB_PARSER_OSIP, &asked);
-	if (np->read <= SB_READ_BAD_RESPONSE)
-		sb_count(&w->counters, asked ? SB_C_sip_osip : SB_C_sip_fast);
-	uint32_t owner = sb_core_owner(w->core, &np->sip, (enum sb_read)np->read);
-	if (owner != w->index && owner < w->dp->cfg.n_workers) {
-		hand_over(w, np, owner);
-		return;
-	}
-	sb_core_prefetch(w->core, &np->sip, (enum sb_read)np->read);
-	w->act[w->n_act++] = np;
-}
-
-static void act(struct sb_worker *w, struct sb_net_pkt *np)
-{
-	struct sb_end end;
-	if (np->kind == SB_NET_ICMP) {
-		end = sb_core_icmp(w->core, &np->pkt.peer, np->pkt.text, np->pkt.len, np->fatal, w->now_us);
-	} else {
-		/* Found again by every worker: a reload may have come between it and whoever received the datagram. */
-		np->pkt.listener = sb_view_find(w->view, np->port, &np->local);
-		if (!np->pkt.listener) {
-			sb_end(w, np, SB_C_drop_not_ours);
-			return;
-		}
-		end = sb_core_packet(w->core, &np->pkt, &np->sip, (enum sb_read)np->read, w->now_us);
-	}
-	sb_end(w, np, end.counter);
-}
-
-void sb_act_all(struct sb_worker *w)
-{
-	for (uint32_t i = 0; i < w->n_act; i++)
-		act(w, w->act[i]);
-	w->n_act = 0;
-}
-
-/* The worker whose transaction an ICMP error is about: its cookie says so. */
-static uint32_t icmp_owner(const struct sb_worker *w, const struct sb_net_pkt *np)
-{
-	struct sb_cookie c;
-	if (sb_cookie_find(&w->dp->keys, np->pkt.text, np->pkt.len, &c) || c.kind != SB_COOKIE_TXN)
-		return w->index;
-	return c.worker < w->dp->cfg.n_workers ? c.worker : w->index;
-}
-
 static void take_icmp(struct sb_worker *w, struct sb_net_pkt *np, const struct sb_frame *f)
 {
 	if (!sb_view_find(w->view, np->port, &f->from)) {
@@ -86,11 +26,7 @@ static void take_icmp(struct sb_worker *w, struct sb_net_pkt *np, const struct s
 	np->pkt.peer = f->to;
 	np->pkt.text = (char *)np->frame + f->data;
 	np->pkt.len = f->data_len;
-	uint32_t owner = icmp_owner(w, np);
-	if (owner != w->index)
-		hand_over(w, np, owner);
-	else
-		w->act[w->n_act++] = np;
+	w->burst.pkt[w->burst.n++] = np;
 }
 
 static bool checksum_ok(const struct sb_net_pkt *np, const struct sb_frame *f)
@@ -115,12 +51,14 @@ static void take_udp(struct sb_worker *w, struct sb_net_pkt *np, const struct sb
 		sb_end(w, np, SB_C_drop_bad_checksum);
 		return;
 	}
+	np->kind = SB_NET_SIP;
 	np->local = f->dst;
 	np->pkt.peer = f->src;
+	np->pkt.listener = l;
 	np->pkt.text = (char *)np->frame + f->data;
 	np->pkt.len = f->data_len;
 	np->pkt.cap = f->data_len;
-	sb_deliver(w, np);
+	w->burst.pkt[w->burst.n++] = np;
 }
 
 /* A datagram that is whole again: given a frame once more, so that it takes the way of any other. */

@@ -7,6 +7,7 @@
 #include "dataplane/net/decode.h"
 #include "dataplane/net/frag.h"
 #include "dataplane/net/wire.h"
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -14,7 +15,7 @@
 #include <rte_ring.h>
 
 #define SB_BURST         32
-#define SB_TX_BUFFER     64
+#define SB_TX_BUFFER     128   /* what a burst of INVITEs makes, twice */
 #define SB_LARGE_HEAD    128   /* room for headers in front of a large buffer's text */
 #define SB_LARGE_BYTES   65600 /* from text on: the biggest frame, and room for a datagram of 65 535 bytes */
 #define SB_LARGE_BUFFERS 255
@@ -96,9 +97,22 @@ struct sb_clock {
 	uint64_t last_us;
 };
 
+/* How long there has been no work, and how long it naps. */
+struct sb_rest {
+	uint64_t since_us; /* the first turn without work; 0: the last one had some */
+	uint32_t nap_ns;   /* the next nap */
+	uint32_t over_ns;  /* what naps take longer than they should, smoothed */
+};
+
 struct sb_tx {
 	uint32_t n;
 	struct rte_mbuf *mbuf[SB_TX_BUFFER];
+};
+
+/* What the frames in hand left to do: SIP datagrams and ICMP errors, in the order they came. */
+struct sb_burst {
+	uint32_t n;
+	struct sb_net_pkt *pkt[SB_BURST];
 };
 
 /* One worker; its thread's alone, save what says otherwise. */
@@ -110,15 +124,14 @@ struct sb_worker {
 	uint64_t now_us;
 	uint32_t index, lcore;
 	struct sb_wire_ids ids; /* of datagrams sent */
-	uint32_t idle;          /* loops without work */
 	bool shares_cpu;        /* with control or another worker */
+	struct sb_rest rest;
 	struct sb_clock clock;
 	uint64_t frags_looked_us;
-	struct rte_ring *in;              /* any worker -> this: struct sb_net_pkt */
-	struct rte_ring *tx_in;           /* any worker, control -> this: mbufs whose port is our port's index */
-	struct rte_ring *up;              /* this -> control: struct sb_net_pkt */
-	struct sb_net_pkt *act[SB_BURST]; /* what the current burst left for the core */
-	uint32_t n_act;
+	struct rte_ring *in;    /* any worker -> this: struct sb_net_pkt */
+	struct rte_ring *tx_in; /* any worker, control -> this: mbufs whose port is our port's index */
+	struct rte_ring *up;    /* this -> control: struct sb_net_pkt */
+	struct sb_burst burst;
 	struct sb_mailbox mail;
 	struct sb_trunk_stats *trunk_stats; /* this: rw, control: ro */
 	void *memory, *arena;
@@ -172,14 +185,17 @@ struct sb_view *sb_view_new(const struct sb_snapshot *s);
 const struct sb_snap_listener *sb_view_find(const struct sb_view *v, uint16_t port, const struct sb_addr *addr);
 bool sb_view_has_ip(const struct sb_view *v, uint16_t port, const struct sb_addr *addr);
 
-/* classify.c, worker.c, send.c, up.c, clock.c */
-void sb_classify(struct sb_worker *w, struct sb_net_pkt *np);
-void sb_deliver(struct sb_worker *w, struct sb_net_pkt *np);
-void sb_act_all(struct sb_worker *w);
+/* burst.c: the stages of a burst, each over all of its frames before the next begins */
+void sb_burst_received(struct sb_worker *w, uint16_t port, struct rte_mbuf **m, uint32_t n);
+void sb_burst_handed(struct sb_worker *w); /* by others, into w->burst */
+
+/* classify.c, idle.c, worker.c, send.c, up.c, clock.c */
+void sb_classify(struct sb_worker *w, struct sb_net_pkt *np); /* into w->burst, or to its end */
 void sb_end(struct sb_worker *w, struct sb_net_pkt *np, enum sb_counter end);
 void sb_worker_look(struct sb_worker *w); /* at what is published, and the clock */
 int sb_worker_run(void *worker);          /* until dp->stop */
 void sb_worker_step(struct sb_worker *w); /* one turn of its loop */
+void sb_rest(struct sb_worker *w, bool worked);
 const struct sb_core_ops *sb_net_ops(void);
 void sb_tx_put(struct sb_worker *w, uint16_t port, struct rte_mbuf *m);
 void sb_tx_flush(struct sb_worker *w);
@@ -187,3 +203,11 @@ void sb_up_frame(struct sb_worker *w, struct sb_net_pkt *np);
 bool sb_up_datagram(struct sb_worker *w, struct sb_net_pkt *np);
 void sb_clock_init(struct sb_clock *c);
 uint64_t sb_clock_now(struct sb_clock *c);
+
+/* What has passed since the last lap goes to one stage's account. */
+static inline void sb_lap(struct sb_worker *w, enum sb_counter stage)
+{
+	uint64_t now = rte_rdtsc();
+	sb_count_add(&w->counters, stage, now - w->lap);
+	w->lap = now;
+}

@@ -102,6 +102,7 @@ struct sb_snapshot {
 	uint64_t generation;
 	enum sb_parser parser;
 	enum sb_late_2xx late_2xx;
+	uint32_t idle_latency_us;                 /* how long a frame may wait for an idle worker; 0: it polls */
 	uint32_t t1_ms, t2_ms, t4_ms, timer_c_ms; /* RFC 3261 17: 500, 4000, 5000; C > 180000 */
 	uint32_t retry_after_s;                   /* told to whoever is shed */
 	uint32_t invite_rate_per_source;          /* a second; 0: unlimited */

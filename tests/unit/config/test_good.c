@@ -47,6 +47,7 @@ static void what_is_not_said_has_its_default(void **state)
 	const struct sb_snapshot *s = c->snapshot;
 	assert_int_equal(s->parser, SB_PARSER_AUTO);
 	assert_int_equal(s->late_2xx, SB_LATE_FORWARD);
+	assert_int_equal(s->idle_latency_us, 50);
 	assert_int_equal(s->t1_ms, 500);
 	assert_int_equal(s->t2_ms, 4000);
 	assert_int_equal(s->t4_ms, 5000);
@@ -141,7 +142,7 @@ static void every_key_of_the_process_is_read(void **state)
 	        "osip\n"
 	        "hugepages: no\nmemory: 1GB\nlimits: { transactions: 5000, invite_rate_per_source: 50, retry_after: 1m "
 	        "}\n"
-	        "timers: { t1: 100ms, t2: 1s, t4: 2s, timer_c: 5m }\nlate_2xx: bye");
+	        "timers: { t1: 100ms, t2: 1s, t4: 2s, timer_c: 5m }\nlate_2xx: bye\nidle_latency: 0.2ms");
 	assert_string_equal(c->control.socket, "/run/s");
 	assert_string_equal(c->control.state_dir, "/s");
 	assert_int_equal(c->control.log_level, SB_LOG_DEBUG);
@@ -158,6 +159,17 @@ static void every_key_of_the_process_is_read(void **state)
 	assert_int_equal(s->t4_ms, 2000);
 	assert_int_equal(s->timer_c_ms, 300000);
 	assert_int_equal(s->late_2xx, SB_LATE_BYE);
+	assert_int_equal(s->idle_latency_us, 200);
+	sb_config_free(c);
+}
+
+static void a_worker_that_polls_has_no_latency_to_spend(void **state)
+{
+	struct sb_config *c = load_line(state, 19, "idle: poll\nidle_latency: 1ms");
+	assert_int_equal(c->snapshot->idle_latency_us, 0);
+	sb_config_free(c);
+	c = load_line(state, 19, "idle: adaptive\nidle_latency: 1ms");
+	assert_int_equal(c->snapshot->idle_latency_us, 1000);
 	sb_config_free(c);
 }
 
@@ -362,6 +374,7 @@ int main(void)
 	        WITH_SLOTS(every_key_of_a_trunk_is_read),
 	        WITH_SLOTS(method_none_turns_probing_off),
 	        WITH_SLOTS(every_key_of_the_process_is_read),
+	        WITH_SLOTS(a_worker_that_polls_has_no_latency_to_spend),
 	        WITH_SLOTS(ports_carry_their_addresses_and_vlans),
 	        WITH_SLOTS(merged_keys_give_way_to_the_mappings_own),
 	        WITH_SLOTS(sections_left_empty_have_their_defaults),

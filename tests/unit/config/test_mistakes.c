@@ -13,6 +13,7 @@ struct row {
 
 #define TRUNK     "  - { name: lon-a, address: \"10.0.0.1:5062\", listener: inner, "
 #define DURATION  ", allowed: a number with ms, s, m or h, "
+#define SHORT     ", allowed: a number with us or ms, 5us to 1ms"
 #define NAME_RULE ", allowed: 1 to 31 letters, digits, '.', '_' or '-'"
 #define TRUNK_KEYS                                                                                                     \
 	", allowed: name, address, listener, trying_timer, invite_retries, failover_on, failover_after_ringing, "      \
@@ -22,7 +23,7 @@ struct row {
 #define CODES_RULE(from) ", allowed: codes and ranges such as 408, 500-599 or 5xx, from " #from " to 699"
 #define FILE_KEYS                                                                                                      \
 	", allowed: control, workers, parser, hugepages, memory, ports, listeners, trunks, groups, routes, limits, "   \
-	"timers, late_2xx"
+	"timers, late_2xx, idle, idle_latency"
 #define ROUTE_RULE  ", allowed: one of prefix, domain, source or default: true"
 #define IFADDR_RULE ", allowed: an address with its prefix length, such as 192.0.2.10/24 or 2001:db8::10/64"
 #define NET_RULE    ", allowed: an IP network such as 198.51.100.0/24 or 2001:db8::/32, or an address"
@@ -123,6 +124,12 @@ static const struct row value_rows[] = {
                         "19: timers.t4: \"2m\" is out of range" DURATION "10ms to 1m",
                         "19: timers.timer_c: \"180s\" is out of range" DURATION "181s to 1h"}},
         {19, "late_2xx: drop", {"19: late_2xx: \"drop\" is not one of the choices, allowed: forward or bye"}},
+        {19, "idle: never", {"19: idle: \"never\" is not one of the choices, allowed: poll or adaptive"}},
+        {19, "idle_latency: 50", {"19: idle_latency: \"50\" is not a duration" SHORT}},
+        {19, "idle_latency: 1s", {"19: idle_latency: \"1s\" is not a duration" SHORT}},
+        {19, "idle_latency: 4us", {"19: idle_latency: \"4us\" is out of range" SHORT}},
+        {19, "idle_latency: 1.001ms", {"19: idle_latency: \"1.001ms\" is out of range" SHORT}},
+        {19, "idle_latency: 5.5us", {"19: idle_latency: \"5.5us\" is not a whole number of microseconds" SHORT}},
         {19, "parser: fast", {"19: parser: \"fast\" is not one of the choices, allowed: auto or osip"}},
         {19, "hugepages: true", {"19: hugepages: \"true\" is not one of the choices, allowed: auto, yes or no"}},
         {19, "memory: 256",
