@@ -4,6 +4,7 @@
  * second-level cache. */
 #include "dataplane/sip/sip.h"
 #include "calls.h"
+#include "frames.h"
 #include "messages.h"
 #include <inttypes.h>
 #include <stdint.h>
@@ -56,6 +57,7 @@ int main(void)
 	}
 	printf("%-10s %6s %10.0f\n", "mean", "", sum / n);
 	free(copies);
+	time_frames();
 	time_calls();
 	return 0;
 }

@@ -190,7 +190,7 @@ static const struct sb_key file_keys[] = {
         [K_LATE_2XX] = {"late_2xx", SB_V_CHOICE, AT(sb_raw, late_2xx), .preset = "forward", .choices = late_2xx},
         [K_IDLE] = {"idle", SB_V_CHOICE, AT(sb_raw, idle), .preset = "adaptive", .choices = idle},
         [K_IDLE_LATENCY] = {"idle_latency", SB_V_MICROS, AT(sb_raw, idle_latency_us), .min = 5, .max = 1000,
-                .preset = "50us"},
+                .preset = "100us"},
 };
 MAP(file, file_keys, struct sb_raw);
 

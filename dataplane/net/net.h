@@ -63,10 +63,11 @@ struct sb_port {
 	uint16_t n_queues; /* pairs: queue i belongs to worker i */
 	uint16_t n_rx_desc, n_tx_desc;
 	bool probed;
-	bool waits;           /* control: a memif client without a server */
-	uint64_t token;       /* control: when workers were told to leave it */
-	_Atomic bool started; /* control: wo, workers: ro */
-	bool wide;            /* the driver writes frames bigger than a small buffer */
+	bool waits;                 /* control: a memif client without a server */
+	uint64_t token;             /* control: when workers were told to leave it */
+	uint64_t missed, no_buffer; /* control: what the driver had said of them when it was asked last */
+	_Atomic bool started;       /* control: wo, workers: ro */
+	bool wide;                  /* the driver writes frames bigger than a small buffer */
 	bool tx_ip_checksum, tx_udp_checksum;
 	uint8_t mac[SB_MAC_LEN];
 };
@@ -101,7 +102,6 @@ struct sb_clock {
 struct sb_rest {
 	uint64_t since_us; /* the first turn without work; 0: the last one had some */
 	uint32_t nap_ns;   /* the next nap */
-	uint32_t over_ns;  /* what naps take longer than they should, smoothed */
 };
 
 struct sb_tx {
@@ -169,6 +169,7 @@ void sb_eal_first_error(char *out, size_t size); /* the first line of it; "" not
 int sb_port_probe(struct sb_port *p, const struct sb_dataplane_port *cfg, uint32_t n_workers, char why[256]);
 int sb_port_start(struct sb_port *p, const struct sb_pools *pools, char why[256]);
 void sb_port_look(struct sb_dataplane *dp, struct sb_port *p); /* now and then: (re)connects what has no peer */
+void sb_port_losses(struct sb_port *p, struct sb_counters *c); /* since the last look, as far as the driver knows */
 void sb_port_close(struct sb_port *p);
 
 /* pool.c */

@@ -193,6 +193,23 @@ void sb_port_look(struct sb_dataplane *dp, struct sb_port *p)
 	}
 }
 
+/* What a driver counts may begin anew with its start. */
+static uint64_t since(uint64_t now, uint64_t *before)
+{
+	uint64_t more = now >= *before ? now - *before : now;
+	*before = now;
+	return more;
+}
+
+void sb_port_losses(struct sb_port *p, struct sb_counters *c)
+{
+	struct rte_eth_stats s;
+	if (rte_eth_stats_get(p->id, &s))
+		return;
+	sb_count_add(c, SB_C_rx_missed, since(s.imissed, &p->missed));
+	sb_count_add(c, SB_C_rx_no_buffer, since(s.rx_nombuf, &p->no_buffer));
+}
+
 void sb_port_close(struct sb_port *p)
 {
 	if (atomic_load(&p->started))

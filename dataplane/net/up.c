@@ -35,6 +35,12 @@ static void give(const struct sb_exception_ops *ops, const struct sb_net_pkt *np
 		ops->frame(ops->ctx, np->port, np->frame, np->frame_len);
 }
 
+static void look_at_port(struct sb_dataplane *dp, struct sb_port *p)
+{
+	sb_port_look(dp, p);
+	sb_port_losses(p, &dp->control_counters);
+}
+
 static void look_at_ports(struct sb_dataplane *dp)
 {
 	uint64_t now_us = sb_dataplane_now_us();
@@ -42,7 +48,7 @@ static void look_at_ports(struct sb_dataplane *dp)
 		return;
 	dp->looked_us = now_us;
 	for (uint32_t i = 0; i < dp->cfg.n_ports; i++)
-		sb_port_look(dp, &dp->port[i]);
+		look_at_port(dp, &dp->port[i]);
 }
 
 uint32_t sb_dataplane_exceptions(struct sb_dataplane *dp, const struct sb_exception_ops *ops, uint32_t budget)

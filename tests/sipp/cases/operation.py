@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the operator does: starts, checks, reloads, asks."""
 import json
+import os
 import re
 import subprocess
+import time
+from pathlib import Path
 
 from harness.case import test
 from harness.daemon import QUIET, Refused, trunk
@@ -229,3 +232,36 @@ def stop_is_quick_and_clean_under_load(t):
     t.daemon.wait_counter("calls", 50)
     assert t.daemon.stop() == 0
     assert not (t.directory / "control.sock").exists()
+
+
+def worker_rest(t, seconds=2.0):
+    """For so long: of one CPU, what the workers took; how often a second they gave it away of themselves."""
+    tasks = [task for task in Path(f"/proc/{t.daemon.process.pid}/task").iterdir()
+             if re.match(r"(rte|lcore)-worker", (task / "comm").read_text())]
+    assert tasks
+
+    def look():
+        ticks = sum(sum(map(int, (task / "stat").read_text().rpartition(")")[2].split()[11:13])) for task in tasks)
+        naps = sum(int(re.search(r"^voluntary\D*(\d+)", (task / "status").read_text(), re.M)[1]) for task in tasks)
+        return ticks / os.sysconf("SC_CLK_TCK"), naps, time.monotonic()
+    before = look()
+    time.sleep(seconds)
+    busy, naps, passed = (now - then for now, then in zip(look(), before))
+    return busy / passed, naps / passed
+
+
+@test()
+def idle_worker_leaves_its_cpu_and_still_answers(t):
+    """idle: adaptive, the default: a worker without work naps, and with a millisecond to spend takes little of its CPU. A call after
+    that is answered as ever. idle: poll takes all of the CPU from the reload on."""
+    t.start()
+    _, naps = worker_rest(t, 1.0)
+    assert naps > 200, naps
+    t.daemon.reload(t.config(idle_latency="1ms"))
+    busy, naps = worker_rest(t)
+    assert busy < 0.5 and naps > 50, (busy, naps)
+    t.sipp_trunk("t1")
+    t.sipp_caller().wait().all_good(1, retransmissions=0)
+    t.daemon.reload(t.config(idle="poll"))
+    _, naps = worker_rest(t, 1.0)
+    assert naps < 50, naps

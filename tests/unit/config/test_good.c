@@ -47,7 +47,7 @@ static void what_is_not_said_has_its_default(void **state)
 	const struct sb_snapshot *s = c->snapshot;
 	assert_int_equal(s->parser, SB_PARSER_AUTO);
 	assert_int_equal(s->late_2xx, SB_LATE_FORWARD);
-	assert_int_equal(s->idle_latency_us, 50);
+	assert_int_equal(s->idle_latency_us, 100);
 	assert_int_equal(s->t1_ms, 500);
 	assert_int_equal(s->t2_ms, 4000);
 	assert_int_equal(s->t4_ms, 5000);
