@@ -19,12 +19,17 @@ static void put32(uint8_t *p, uint32_t v)
 
 void sb_wire_udp(const struct sb_wire *w, uint8_t *l4, uint32_t len, bool offload)
 {
+	/* The header's part of the sum comes from its values: what has just been written is slow to read. */
 	uint64_t sum = sb_csum_pseudo(w->from, w->to, IPPROTO_UDP, len + SB_UDP_HEAD);
+	if (!offload) {
+		uint64_t head =
+		        (uint64_t)htons(w->from->port) + htons(w->to->port) + htons((uint16_t)(len + SB_UDP_HEAD));
+		sum = sb_csum_payload(sb_csum_word(sum, head), l4 + SB_UDP_HEAD, len);
+	}
 	put16(l4, w->from->port);
 	put16(l4 + 2, w->to->port);
 	put16(l4 + 4, len + SB_UDP_HEAD);
-	put16(l4 + 6, 0);
-	uint16_t sum16 = sb_csum_end(offload ? sum : sb_csum_add(sum, l4, len + SB_UDP_HEAD));
+	uint16_t sum16 = sb_csum_end(sum);
 	if (offload)
 		sum16 = (uint16_t)~sum16;
 	else if (!sum16)
@@ -51,6 +56,17 @@ static uint8_t *write_l2(const struct sb_wire *w, uint8_t *p)
 	return p + 2;
 }
 
+/* Of the words of an IPv4 header without options, from its values. */
+static uint16_t ip4_checksum(const struct sb_wire *w, uint32_t len, uint32_t frag)
+{
+	uint32_t from, to;
+	memcpy(&from, w->from->ip, 4);
+	memcpy(&to, w->to->ip, 4);
+	uint64_t sum = (uint64_t)htons(0x4500) + htons((uint16_t)len) + htons((uint16_t)w->id) + htons((uint16_t)frag) +
+	               htons(HOP_LIMIT << 8 | IPPROTO_UDP);
+	return sb_csum_end(sum + from + to);
+}
+
 static void write_ip4(const struct sb_wire *w, uint8_t *p, uint32_t l4_len, const struct sb_wire_piece *piece)
 {
 	/* A whole packet may be cut on its way: fragmentation is allowed, so it carries an id as well (RFC 6864). */
@@ -61,13 +77,10 @@ static void write_ip4(const struct sb_wire *w, uint8_t *p, uint32_t l4_len, cons
 	put16(p + 6, frag);
 	p[8] = HOP_LIMIT;
 	p[9] = IPPROTO_UDP;
-	put16(p + 10, 0);
+	uint16_t sum = w->ip_offload ? 0 : ip4_checksum(w, 20 + l4_len, frag);
+	memcpy(p + 10, &sum, 2);
 	memcpy(p + 12, w->from->ip, 4);
 	memcpy(p + 16, w->to->ip, 4);
-	if (!w->ip_offload) {
-		uint16_t sum = sb_csum_end(sb_csum_add(0, p, 20));
-		memcpy(p + 10, &sum, 2);
-	}
 }
 
 static void write_ip6(const struct sb_wire *w, uint8_t *p, uint32_t l4_len, const struct sb_wire_piece *piece)

@@ -303,6 +303,43 @@ static void icmp_quote_is_as_long_as_it_is(void **s)
 	}
 }
 
+/* The same frame with a tag is read by the general way: it comes to the same, with everything four bytes further on. */
+static void the_quick_way_and_the_general_one_agree(void **s)
+{
+	struct sb_addr a = at("192.0.2.1:5060"), b = at("198.51.100.2:5080");
+	struct sb_frame plain, tagged;
+	uint8_t copy[256] = {0};
+	unsigned seed = 1, sound = 0;
+	for (int round = 0; round < 200000; round++) {
+		make_udp(&m, &a, &b, 0, 50);
+		for (int k = rand_r(&seed) % 3; k; k--)
+			m.frame[14 + rand_r(&seed) % 28] =
+			        (uint8_t)(rand_r(&seed) % 4 ? rand_r(&seed) : rand_r(&seed) % 80);
+		if (rand_r(&seed) % 8) {
+			memset(m.frame + 24, 0, 2);
+			uint16_t sum = sb_csum_end(sb_csum_add(0, m.frame + 14, 20));
+			memcpy(m.frame + 24, &sum, 2);
+		}
+		uint32_t len = m.len - (rand_r(&seed) % 4 ? 0 : (uint32_t)rand_r(&seed) % 60);
+		memcpy(copy, m.frame, 12);
+		memcpy(copy + 12, "\x81\0\0\7", 4);
+		memcpy(copy + 16, m.frame + 12, len - 12);
+		enum sb_frame_kind kind = sb_frame_decode(m.frame, len, &plain);
+		assert_int_equal(kind, sb_frame_decode(copy, len + 4, &tagged));
+		if (kind != SB_FRAME_UDP)
+			continue;
+		sound++;
+		assert_true(sb_addr_eq(&plain.src, &tagged.src) && sb_addr_eq(&plain.dst, &tagged.dst));
+		assert_int_equal(plain.l4 + 4, tagged.l4);
+		assert_int_equal(plain.l4_len, tagged.l4_len);
+		assert_int_equal(plain.data + 4, tagged.data);
+		assert_int_equal(plain.data_len, tagged.data_len);
+		assert_int_equal(plain.l2_len + 4, tagged.l2_len);
+		assert_int_equal(plain.vlan, 0);
+	}
+	assert_in_range(sound, 20000, 190000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +355,7 @@ int main(void)
 	        cmocka_unit_test(icmp_error_with_too_short_a_quote_is_the_kernels),
 	        cmocka_unit_test(random_damage_never_leaves_the_frame),
 	        cmocka_unit_test(doubly_tagged_frames_are_foreign),
+	        cmocka_unit_test(the_quick_way_and_the_general_one_agree),
 	        cmocka_unit_test(cut_fragment_header_is_broken),
 	        cmocka_unit_test(icmp_quote_is_as_long_as_it_is),
 	};
