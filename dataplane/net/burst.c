@@ -128,8 +128,8 @@ static enum sb_counter act(struct sb_worker *w, struct sb_net_pkt *np)
 static void act_all(struct sb_worker *w)
 {
 	for (uint32_t i = 0; i < w->burst.n; i++)
-		sb_end(w, w->burst.pkt[i], act(w, w->burst.pkt[i]));
-	w->burst.n = 0;
+		sb_count(&w->counters, act(w, w->burst.pkt[i]));
+	sb_pkt_free_burst(w->dp, &w->burst);
 }
 
 void sb_burst_received(struct sb_worker *w, uint16_t port, struct rte_mbuf **m, uint32_t n)

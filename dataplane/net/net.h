@@ -180,6 +180,7 @@ struct sb_net_pkt *sb_pkt_small(struct sb_dataplane *dp);
 struct sb_net_pkt *sb_pkt_large(struct sb_dataplane *dp);
 struct sb_net_pkt *sb_pkt_received(struct sb_worker *w, struct rte_mbuf *m); /* NULL: no buffer; m is gone then */
 void sb_pkt_free(struct sb_dataplane *dp, struct sb_net_pkt *np);
+void sb_pkt_free_burst(struct sb_dataplane *dp, struct sb_burst *b);
 
 /* view.c */
 struct sb_view *sb_view_new(const struct sb_snapshot *s);

@@ -118,6 +118,20 @@ void sb_pkt_free(struct sb_dataplane *dp, struct sb_net_pkt *np)
 		rte_mempool_put(dp->pools.large, np);
 }
 
+void sb_pkt_free_burst(struct sb_dataplane *dp, struct sb_burst *b)
+{
+	struct rte_mbuf *m[SB_BURST];
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (b->pkt[i]->mbuf)
+			m[n++] = b->pkt[i]->mbuf;
+		else
+			rte_mempool_put(dp->pools.large, b->pkt[i]);
+	}
+	rte_pktmbuf_free_bulk(m, n);
+	b->n = 0;
+}
+
 /* The frame in one piece with SB_SIP_PAD readable bytes behind it, and out of the few wide buffers if it is no big one.
  */
 struct sb_net_pkt *sb_pkt_received(struct sb_worker *w, struct rte_mbuf *m)

@@ -4,6 +4,7 @@
  * neighbour must not rebuild ten million prefixes.
  * Owner: built and freed by control (netlink mirror) after RCU quiescence. */
 #pragma once
+#include <endian.h>
 #include <switchback/addr.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +78,15 @@ static inline const uint8_t *sb_fib_neigh(const struct sb_fib *f, const struct s
 	return NULL;
 }
 
+/* Is a in front of b? As memcmp has it, in two compares. */
+static inline bool sb_fib_before(const uint8_t a[16], const uint8_t b[16])
+{
+	uint64_t x[2], y[2];
+	memcpy(x, a, sizeof x);
+	memcpy(y, b, sizeof y);
+	return x[0] != y[0] ? be64toh(x[0]) < be64toh(y[0]) : be64toh(x[1]) < be64toh(y[1]);
+}
+
 /* The range that holds dst; NULL: none. */
 static inline const struct sb_fib_range *sb_fib_range(const struct sb_fib *f, const struct sb_addr *dst)
 {
@@ -84,12 +94,12 @@ static inline const struct sb_fib_range *sb_fib_range(const struct sb_fib *f, co
 	uint32_t low = 0, high = dst->family == 6 ? f->n_range6 : f->n_range4;
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
-		if (memcmp(r[mid].last, dst->ip, 16) < 0)
+		if (sb_fib_before(r[mid].last, dst->ip))
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low == (dst->family == 6 ? f->n_range6 : f->n_range4) || memcmp(r[low].first, dst->ip, 16) > 0)
+	if (low == (dst->family == 6 ? f->n_range6 : f->n_range4) || sb_fib_before(dst->ip, r[low].first))
 		return NULL;
 	return &r[low];
 }
