@@ -51,6 +51,8 @@ struct sb_core *sb_core_init(const struct sb_core_config *cfg)
 	lay_out(cfg, &l);
 	memset(c, 0, sizeof *c);
 	c->cfg = *cfg;
+	sb_hash_key(&cfg->keys, SB_KEY_TABLE, c->table_key);
+	sb_hash_key(&cfg->keys, SB_KEY_LOOP, c->loop_key);
 	c->txn = (struct sb_txn *)(void *)(mem + l.txn);
 	c->linger = (struct sb_linger *)(void *)(mem + l.linger);
 	c->chains = (uint32_t *)(void *)(mem + l.chains);
@@ -92,29 +94,26 @@ uint8_t sb_core_owner(const struct sb_core *c, const struct sb_sip *sip, enum sb
 	        sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &k) == 0)
 		return k.kind == SB_COOKIE_TXN && k.worker < c->cfg.n_workers ? k.worker : c->cfg.worker;
 	const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
-	return (uint8_t)(sb_hash(c->cfg.keys.boot, &call_id, 1) % c->cfg.n_workers);
+	return (uint8_t)(sb_hash(c->table_key, 0, &call_id, 1) % c->cfg.n_workers);
 }
 
 /* The server transaction key (17.2.3). ACK and CANCEL have their INVITE's. */
 static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, uint32_t *key2)
 {
-	static const char invite[] = "INVITE";
-	bool of_invite = sip->method == SB_M_INVITE || sip->method == SB_M_ACK || sip->method == SB_M_CANCEL;
-	const struct sb_piece method = {of_invite ? invite : sb_at(sip, sip->method_text),
-	        of_invite ? sizeof invite - 1 : sip->method_text.len};
-	const struct sb_piece second[] = {
-	        {sb_at(sip, sip->call_id), sip->call_id.len}, {&sip->cseq, sizeof sip->cseq}, method};
-	*key2 = (uint32_t)sb_hash(c->cfg.keys.boot, second, 3);
+	bool of_invite = sip->method == SB_M_ACK || sip->method == SB_M_CANCEL;
+	uint64_t method = of_invite ? SB_M_INVITE : sip->method;
+	struct sb_span other = sip->method == SB_M_OTHER ? sip->method_text : (struct sb_span){0, 0};
+	const struct sb_piece second[] = {{sb_at(sip, sip->call_id), sip->call_id.len}};
+	*key2 = (uint32_t)sb_hash(c->table_key, method << 32 | sip->cseq, second, 1);
 	if (sip->via.branch.len > 7 && strncasecmp(sb_at(sip, sip->via.branch), "z9hG4bK", 7) == 0) {
 		const struct sb_piece first[] = {{sb_at(sip, sip->via.branch), sip->via.branch.len},
-		        {sb_at(sip, sip->via.host), sip->via.host.len}, {&sip->via.port, 2}, method};
-		return sb_hash(c->cfg.keys.boot, first, 4);
+		        {sb_at(sip, sip->via.host), sip->via.host.len}, {sb_at(sip, other), other.len}};
+		return sb_hash(c->table_key, method << 32 | sip->via.port, first, other.len ? 3 : 2);
 	}
 	/* an RFC 2543 client: no usable branch */
 	const struct sb_piece first[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
-	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len},
-	        method};
-	return sb_hash(c->cfg.keys.boot, first, 4);
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len}};
+	return sb_hash(c->table_key, method << 32, first, 3);
 }
 
 void sb_core_prefetch(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read)

@@ -39,22 +39,51 @@ static const struct sb_snap_listener *listener_of_uri(
 	return sb_listener_at(s, &a);
 }
 
+/* A Route value with a token of ours: whose it says it is, and the token. */
+struct claim {
+	const struct sb_snap_listener *listener; /* NULL: it does not name us */
+	struct sb_span token;                    /* len 0: none */
+};
+
+#define AS_WRITTEN     ";lr;sb="
+#define AS_WRITTEN_LEN (sizeof AS_WRITTEN - 1)
+
+/* "sip:hostport;lr;sb=token", as we write it and nearly everybody gives it back. */
+static bool as_written(const char *uri, size_t len, const struct sb_snap_listener *l)
+{
+	size_t n = l->hostport_len;
+	return len == 4 + n + AS_WRITTEN_LEN + SB_RR_TOKEN_LEN && memcmp(uri, "sip:", 4) == 0 &&
+	       memcmp(uri + 4, l->hostport, n) == 0 && memcmp(uri + 4 + n, AS_WRITTEN, AS_WRITTEN_LEN) == 0;
+}
+
+static struct claim claim_of(const struct sb_snapshot *s, const char *text, const struct sb_route *r)
+{
+	struct claim claim = {.token = {(uint16_t)(r->uri.off + r->uri.len - SB_RR_TOKEN_LEN), SB_RR_TOKEN_LEN}};
+	for (uint32_t i = 0; i < s->n_listeners; i++)
+		if (as_written(text + r->uri.off, r->uri.len, &s->listeners[i])) {
+			claim.listener = &s->listeners[i];
+			return claim;
+		}
+	claim.listener = listener_of_uri(s, text, &r->parsed);
+	claim.token = claim.listener ? sb_uri_param(text, r->parsed.params, "sb") : (struct sb_span){0, 0};
+	return claim;
+}
+
 enum initiator { UNSIGNED, IN_FROM, IN_TO };
 
 /* Signed for this dialog: by the tag of whoever began it, which is in From or in To depending on who sends now. An RFC
  * 2543 client has none (12.1.1): that is signed, too. */
-static enum initiator signed_for(
-        struct sb_core *c, const struct sb_sip *sip, const struct sb_route *r, const struct sb_snap_listener *l)
+static enum initiator signed_for(struct sb_core *c, const struct sb_sip *sip, const struct claim *claim)
 {
-	struct sb_span token = sb_uri_param(sip->text, r->parsed.params, "sb");
+	const struct sb_snap_listener *l = claim->listener;
 	const struct sb_span tags[] = {sip->from_tag, sip->to_tag};
 	char want[SB_RR_TOKEN_LEN];
-	if (token.len != SB_RR_TOKEN_LEN)
+	if (claim->token.len != SB_RR_TOKEN_LEN)
 		return UNSIGNED;
 	for (unsigned i = 0; i < 2; i++) {
 		sb_rr_token(&c->cfg.keys, sb_at(sip, sip->call_id), sip->call_id.len, sb_at(sip, tags[i]), tags[i].len,
 		        l->hostport, l->hostport_len, want);
-		if (memcmp(want, sb_at(sip, token), SB_RR_TOKEN_LEN) == 0)
+		if (memcmp(want, sb_at(sip, claim->token), SB_RR_TOKEN_LEN) == 0)
 			return i ? IN_TO : IN_FROM;
 	}
 	return UNSIGNED;
@@ -71,15 +100,15 @@ void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_
 		return;
 	own->owner = SB_ROUTE_FOREIGN;
 	while (own->n < SB_OWN_ROUTES_MAX && sb_sip_route_next(sip, &walk, &route, &bad)) {
-		const struct sb_snap_listener *l = listener_of_uri(c->snap, sip->text, &route.parsed);
-		if (!l)
+		struct claim claim = claim_of(c->snap, sip->text, &route);
+		if (!claim.listener)
 			return;
-		enum initiator who = signed_for(c, sip, &route, l);
+		enum initiator who = signed_for(c, sip, &claim);
 		if (own->n == 0 || who == UNSIGNED)
 			own->owner = who == UNSIGNED ? SB_ROUTE_UNSIGNED : SB_ROUTE_SIGNED;
 		own->to_initiator |= who == IN_TO;
 		own->n++;
-		own->leave = l;
+		own->leave = claim.listener;
 		own->rest = walk;
 	}
 }
@@ -101,15 +130,18 @@ static bool next_hop(const struct sb_sip *sip, const struct sb_own_route *own, s
 }
 
 /* Same incoming branch, same outgoing branch: ACK and CANCEL of a re-INVITE follow it (16.11). Where the response is to
- * go is part of it, so that nobody behind us can send it elsewhere by editing the Via below ours. via: the sender's. */
-static uint64_t branch_hash(
-        const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *via, const struct sb_addr *up)
+ * go is part of it, so that nobody behind us can send it elsewhere by editing the Via below ours. via: the sender's;
+ * listener: hash of the one it came in by. */
+static uint64_t branch_mac(const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *via,
+        const struct sb_addr *up, uint32_t listener)
 {
 	bool rfc3261 = via->branch.len > 7;
 	struct sb_span a = rfc3261 ? via->branch : sip->call_id, b = rfc3261 ? via->host : sip->from_tag;
-	const struct sb_piece pieces[] = {{sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {up, sizeof *up},
-	        {&sip->cseq, rfc3261 ? 0 : sizeof sip->cseq}};
-	return sb_branch_mac(&c->cfg.keys, pieces, 4) & ((1ull << 62) - 1);
+	const struct sb_piece pieces[] = {
+	        {sb_at(sip, a), a.len}, {sb_at(sip, b), b.len}, {up->ip, up->family == 6 ? 16 : 4}};
+	const uint64_t words[SB_MAC_WORDS] = {
+	        (uint64_t)up->port << 32 | listener, rfc3261 ? 0 : 1ull << 32 | sip->cseq};
+	return sb_branch_mac(&c->cfg.keys, words, pieces, 3);
 }
 
 /* The listener it came in by rides along, so that its response leaves there again, whatever was loaded meanwhile. */
@@ -117,9 +149,8 @@ static void stateless_branch(
         const struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, char branch[SB_BRANCH_LEN])
 {
 	struct sb_addr up = sb_out_target(sip, &pkt->peer);
-	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS,
-	        .id = branch_hash(c, sip, &sip->via, &up),
-	        .loop = sb_listener_hash(pkt->listener)};
+	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .loop = sb_listener_hash(pkt->listener)};
+	k.mac = branch_mac(c, sip, &sip->via, &up, k.loop);
 	sb_cookie_write(&c->cfg.keys, &k, branch);
 }
 
@@ -173,7 +204,7 @@ struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, co
 	struct sb_addr to;
 	if (!sip->via.next || sb_sip_via_at(sip, sip->via.next, &below) || sb_via_target(sip, &below, &to))
 		return sb_ended(SB_C_drop_stray_response);
-	if (branch_hash(c, sip, &below, &to) != k->id)
+	if (branch_mac(c, sip, &below, &to, k->loop) != k->mac)
 		return sb_ended(SB_C_drop_forged_cookie);
 	const struct sb_snap_listener *from = listener_of_hash(c->snap, k->loop);
 	/* A reload has taken it away: any listener that speaks the family. */

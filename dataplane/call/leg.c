@@ -252,7 +252,9 @@ static struct sb_addr after_2xx_target(
 /* 13.2.2.4: the ACK to a 2xx has a branch of its own; nothing ever answers it. */
 static void stateless_branch(const struct sb_core *c, const struct sb_txn *t, char branch[SB_BRANCH_LEN])
 {
-	struct sb_cookie k = {.kind = SB_COOKIE_STATELESS, .id = t->key >> 2, .loop = t->loop};
+	const uint64_t words[SB_MAC_WORDS] = {t->key, t->key2};
+	struct sb_cookie k = {
+	        .kind = SB_COOKIE_STATELESS, .mac = sb_branch_mac(&c->cfg.keys, words, NULL, 0), .loop = t->loop};
 	sb_cookie_write(&c->cfg.keys, &k, branch);
 }
 
@@ -323,7 +325,7 @@ void sb_leg_unwanted(
 	/* A fork behind the trunk may send several 2xx: each dialog, told by its To tag, has its BYE. */
 	struct sb_leg *l = &t->leg[leg];
 	const struct sb_piece tag = {sb_at(response, response->to_tag), response->to_tag.len};
-	uint32_t dialog = (uint32_t)sb_hash(c->cfg.keys.boot, &tag, 1);
+	uint32_t dialog = (uint32_t)sb_hash(c->table_key, 0, &tag, 1);
 	if (((l->flags & SB_LEG_BYE_SENT) && l->started == dialog) || !send_bye(c, t, leg, &to, response, &request))
 		return;
 	l->flags |= SB_LEG_BYE_SENT;

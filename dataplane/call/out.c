@@ -51,9 +51,9 @@ struct sb_addr sb_out_target(const struct sb_sip *sip, const struct sb_addr *sou
 void sb_out_tag(const struct sb_core *c, const struct sb_sip *sip, char tag[16])
 {
 	const struct sb_piece pieces[] = {{sb_at(sip, sip->call_id), sip->call_id.len},
-	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.branch), sip->via.branch.len},
-	        {&sip->cseq, sizeof sip->cseq}};
-	uint64_t h = sb_hash(c->cfg.keys.boot, pieces, 4);
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.branch), sip->via.branch.len}};
+	const uint64_t words[SB_MAC_WORDS] = {sip->cseq};
+	uint64_t h = sb_tag_mac(&c->cfg.keys, words, pieces, 3);
 	for (unsigned i = 0; i < 16; i++, h >>= 4)
 		tag[i] = "0123456789abcdef"[h & 15];
 }

@@ -58,7 +58,7 @@ static bool over_rate(struct sb_core *c, const struct sb_addr *source)
 	if (rate == 0)
 		return false;
 	const struct sb_piece piece = {source->ip, sizeof source->ip};
-	struct sb_rate *r = bucket(c, sb_hash(c->cfg.keys.boot, &piece, 1));
+	struct sb_rate *r = bucket(c, sb_hash(c->table_key, 0, &piece, 1));
 	uint64_t full = (uint64_t)rate * 1000, passed = c->now_ms - r->at_ms;
 	uint64_t tokens = r->at_ms && passed < 1000 ? r->milli + passed * rate : full;
 	if (tokens > full)
@@ -103,9 +103,8 @@ static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
 static uint32_t loop_hash(const struct sb_core *c, const struct sb_sip *sip)
 {
 	const struct sb_piece pieces[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
-	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->call_id), sip->call_id.len},
-	        {&sip->cseq, sizeof sip->cseq}};
-	return (uint32_t)sb_hash(c->cfg.keys.boot, pieces, 4);
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->call_id), sip->call_id.len}};
+	return (uint32_t)sb_hash(c->loop_key, sip->cseq, pieces, 3);
 }
 
 /* A Via of ours below the top with the same loop hash: our own request has come back unchanged (R3261-16.3). */
@@ -146,7 +145,7 @@ static void steer(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_s
 	        .domain = sip->text + sip->uri.host.off,
 	        .domain_len = sip->uri.host.len,
 	        .source = pkt->peer,
-	        .hash = sb_hash(c->cfg.keys.boot, &call_id, 1),
+	        .hash = sb_hash(c->table_key, 0, &call_id, 1),
 	        .now_ms = c->now_ms};
 	sb_steer(c->snap, c->cfg.health, &key, out);
 }

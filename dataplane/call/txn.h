@@ -14,6 +14,9 @@
 #define SB_RATE_WAYS    4           /* in a set */
 #define SB_RATE_SOURCES 4096        /* token buckets of invite_rate_per_source */
 
+/* What keys are derived for (sb_hash_key). */
+enum { SB_KEY_TABLE = 1, SB_KEY_LOOP };
+
 enum sb_txn_kind {
 	SB_TXN_FREE,
 	SB_TXN_INVITE,
@@ -125,6 +128,8 @@ struct sb_core {
 	struct sb_core_config cfg;
 	const struct sb_snapshot *snap;
 	uint64_t now_us, now_ms;
+	uint8_t table_key[16]; /* of hashes that nobody is shown */
+	uint8_t loop_key[16];  /* of the one in our branches */
 	struct sb_store store;
 	struct sb_txn *txn;
 	uint32_t txn_top, txn_free; /* never-used slots begin at top; LIFO of used ones */

@@ -31,10 +31,11 @@ static void out_cseq(struct sb_out *o, uint32_t number, const char *method)
 /* The stored request's Route lines as it left with them. */
 static int out_routes(struct sb_out *o, const struct sb_sip *request, unsigned strip)
 {
-	struct sb_edits edits = {.n = 0};
+	struct sb_edits edits;
 	struct sb_line line;
 	if (request->route_line == 0)
 		return 0;
+	edit_begin(&edits);
 	if (edit_strip_routes(&edits, request, strip))
 		return SB_E_INVAL;
 	for (uint32_t at = request->route_line; sb_line_find(request, at, SB_F_ROUTE, &line); at = line.next)

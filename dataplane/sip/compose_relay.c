@@ -4,35 +4,61 @@
 #include "dataplane/sip/edit.h"
 #include <switchback/err.h>
 
-static void record_routes(struct sb_edits *edits, uint32_t at, const struct sb_relay *relay)
+static void put_record_routes(struct sb_out *out, const struct sb_relay *relay)
 {
 	for (unsigned i = 0; i < relay->n_record_routes && i < SB_OWN_ROUTES_MAX; i++) {
-		edit_text(edits, at, "Record-Route: <sip:");
-		edit_add(edits, at, 0, relay->record_route[i].hostport, relay->record_route[i].hostport_len);
-		edit_text(edits, at, ";lr;sb=");
-		edit_add(edits, at, 0, relay->record_route[i].token, SB_RR_TOKEN_LEN);
-		edit_text(edits, at, ">\r\n");
+		out_text(out, "Record-Route: <sip:");
+		out_put(out, relay->record_route[i].hostport, relay->record_route[i].hostport_len);
+		out_text(out, ";lr;sb=");
+		out_put(out, relay->record_route[i].token, SB_RR_TOKEN_LEN);
+		out_text(out, ">\r\n");
 	}
+}
+
+static void put_via(struct sb_out *out, const struct sb_relay *relay)
+{
+	out_text(out, "Via: SIP/2.0/UDP ");
+	out_put(out, relay->via_hostport, relay->via_hostport_len);
+	out_text(out, ";branch=");
+	out_put(out, relay->branch, SB_BRANCH_LEN);
+	out_text(out, "\r\n");
+}
+
+/* What comes above the sender's Via, and Record-Route above those that are there. */
+static void edit_top(struct sb_edits *edits, const struct sb_sip *sip, const struct sb_relay *relay)
+{
+	struct sb_out *out = &edits->out;
+	put_via(out, relay);
+	if (sip->max_forwards.len == 0)
+		out_text(out, "Max-Forwards: 70\r\n");
+	if (sip->record_route_line == 0)
+		put_record_routes(out, relay);
+	edit_add(edits, sip->via_line, 0, 0);
+	if (sip->record_route_line && relay->n_record_routes) {
+		size_t from = out->len;
+		put_record_routes(out, relay);
+		edit_add(edits, sip->record_route_line, 0, from);
+	}
+}
+
+static void edit_max_forwards(struct sb_edits *edits, const struct sb_sip *sip)
+{
+	size_t from = edits->out.len;
+	if (sip->max_forwards.len == 0)
+		return;
+	out_number(&edits->out, sip->max_forwards_value ? sip->max_forwards_value - 1u : 0);
+	edit_add(edits, sip->max_forwards.off, sip->max_forwards.len, from);
 }
 
 int sb_compose_request(const struct sb_sip *sip, const struct sb_relay *relay, char *out, size_t cap)
 {
 	struct sb_out o = {.p = out, .cap = cap};
-	struct sb_edits edits = {.n = 0};
-	uint32_t via = sip->via_line;
-	edit_text(&edits, via, "Via: SIP/2.0/UDP ");
-	edit_add(&edits, via, 0, relay->via_hostport, relay->via_hostport_len);
-	edit_text(&edits, via, ";branch=");
-	edit_add(&edits, via, 0, relay->branch, SB_BRANCH_LEN);
-	edit_text(&edits, via, "\r\n");
-	record_routes(&edits, sip->record_route_line ? sip->record_route_line : via, relay);
-	if (sip->max_forwards.len)
-		edit_number(&edits, sip->max_forwards.off, sip->max_forwards.len,
-		        sip->max_forwards_value ? (uint16_t)(sip->max_forwards_value - 1) : 0);
-	else
-		edit_text(&edits, via, "Max-Forwards: 70\r\n");
+	struct sb_edits edits;
+	edit_begin(&edits);
+	edit_top(&edits, sip, relay);
+	edit_max_forwards(&edits, sip);
 	edit_top_via(&edits, sip, &relay->source);
-	if (edit_strip_routes(&edits, sip, relay->strip_routes))
+	if (relay->strip_routes && edit_strip_routes(&edits, sip, relay->strip_routes))
 		return SB_E_INVAL;
 	edit_apply(&edits, sip->text, sip->start, sip->len, &o);
 	return out_end(&o);
@@ -41,8 +67,7 @@ int sb_compose_request(const struct sb_sip *sip, const struct sb_relay *relay, c
 int sb_compose_response(const struct sb_sip *sip, unsigned status, const char *reason, char *out, size_t cap)
 {
 	struct sb_out o = {.p = out, .cap = cap};
-	struct sb_edits edits = {.n = 0};
-	uint32_t from = sip->start;
+	uint32_t from = sip->start, at = sip->via_line, behind = sip->via_line_next;
 	if (status) {
 		out_text(&o, "SIP/2.0 ");
 		out_number(&o, status);
@@ -51,10 +76,11 @@ int sb_compose_response(const struct sb_sip *sip, unsigned status, const char *r
 		out_text(&o, "\r\n");
 		from = sip->first_header;
 	}
-	if (sip->via.multi)
-		edit_add(&edits, sip->via.value.off, sip->via.next - sip->via.value.off, NULL, 0);
-	else
-		edit_add(&edits, sip->via_line, sip->via_line_next - sip->via_line, NULL, 0);
-	edit_apply(&edits, sip->text, from, sip->len, &o);
+	if (sip->via.multi) {
+		at = sip->via.value.off;
+		behind = sip->via.next;
+	}
+	out_padded(&o, sip->text + from, at - from);
+	out_padded(&o, sip->text + behind, sip->len - behind);
 	return out_end(&o);
 }

@@ -1,39 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* keys.c - see keys.h. All that leaves is hashed with a leading byte of its own kind, so that no token can stand for
+/* keys.c - see keys.h. All that leaves is hashed with a leading number of its own kind, so that no token can stand for
  * another. */
 #include "dataplane/sip/keys.h"
 #include "dataplane/sip/siphash.h"
 #include <switchback/err.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef __x86_64__
+#include <immintrin.h>
 #endif
 
-enum domain { DOMAIN_COOKIE = 1, DOMAIN_RECORD_ROUTE, DOMAIN_TABLE, DOMAIN_LONG, DOMAIN_BRANCH };
+enum domain { DOMAIN_COOKIE = 1, DOMAIN_RECORD_ROUTE, DOMAIN_BRANCH, DOMAIN_TAG, DOMAIN_KEY };
 
 #define COOKIE_BYTES 12
 #define PREFIX_LEN   7
 
-static void store_be(uint8_t *p, uint64_t v, unsigned n)
+static uint64_t load_be64(const uint8_t *p)
 {
-	for (unsigned i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> 8 * (n - 1 - i));
+	uint64_t v;
+	memcpy(&v, p, 8);
+	return __builtin_bswap64(v);
 }
 
-static uint64_t load_be(const uint8_t *p, unsigned n)
+static uint32_t load_be32(const uint8_t *p)
 {
-	uint64_t v = 0;
-	for (unsigned i = 0; i < n; i++)
-		v = v << 8 | p[i];
-	return v;
+	uint32_t v;
+	memcpy(&v, p, 4);
+	return __builtin_bswap32(v);
 }
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "what is big-endian is swapped");
 
-static void hex(const uint8_t *p, unsigned n, char *out)
+/* The sixteen digits of v. */
+static inline void hex16(uint64_t v, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
-	for (unsigned i = 0; i < n; i++) {
-		*out++ = digits[p[i] >> 4];
-		*out++ = digits[p[i] & 15];
-	}
+	v = __builtin_bswap64(v);
+#ifdef __SSE2__
+	__m128i bytes = _mm_cvtsi64_si128((long long)v), mask = _mm_set1_epi8(15);
+	__m128i n = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), mask), _mm_and_si128(bytes, mask));
+	__m128i letter = _mm_and_si128(_mm_cmpgt_epi8(n, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+	_mm_storeu_si128((__m128i_u *)out, _mm_add_epi8(_mm_add_epi8(n, _mm_set1_epi8('0')), letter));
+#else
+	for (unsigned i = 0; i < 16; i++)
+		out[i] = "0123456789abcdef"[v >> (8 * (i / 2) + (i % 2 ? 0 : 4)) & 15];
+#endif
 }
 
 #ifdef __SSE2__
@@ -77,11 +84,12 @@ static bool unhex(const char *s, unsigned n, uint8_t *out)
 }
 
 /* With the boot key an answer to an earlier life of this process is stray, never mistaken. */
-static uint64_t cookie_mac(const struct sb_keys *k, const uint8_t bytes[COOKIE_BYTES])
+static uint64_t cookie_mac(const struct sb_keys *k, uint64_t id, uint32_t loop)
 {
-	uint8_t in[1 + COOKIE_BYTES] = {DOMAIN_COOKIE};
-	memcpy(in + 1, bytes, COOKIE_BYTES);
-	return siphash(bytes[0] >> 6 == SB_COOKIE_TXN ? k->boot : k->fleet, in, sizeof in, 2, 4);
+	uint64_t v[4];
+	siphash_begin(v, id >> 62 == SB_COOKIE_TXN ? k->boot : k->fleet);
+	siphash_add(v, id, 2);
+	return siphash_end(v, loop | (uint64_t)DOMAIN_COOKIE << 32, 2, 4);
 }
 
 void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char out[SB_BRANCH_LEN])
@@ -93,18 +101,17 @@ void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char ou
 		     (uint64_t)(c->slot & (SB_COOKIE_SLOTS_MAX - 1)) << 26 | (c->gen & SB_COOKIE_GEN_MASK);
 		break;
 	case SB_COOKIE_STATELESS:
-		id = c->id & ((1ull << 62) - 1);
 		break;
 	case SB_COOKIE_PROBE:
-		id = (uint64_t)(c->slot & 0xffff) << 32 | (uint32_t)c->id;
+		id = (uint64_t)(c->slot & 0xffff) << 32 | c->id;
 		break;
 	}
-	uint8_t bytes[COOKIE_BYTES + 8];
-	store_be(bytes, id | (uint64_t)c->kind << 62, 8);
-	store_be(bytes + 8, c->loop, 4);
-	store_be(bytes + COOKIE_BYTES, cookie_mac(k, bytes), 8);
+	id |= (uint64_t)c->kind << 62;
+	uint64_t mac = c->kind == SB_COOKIE_STATELESS ? c->mac : cookie_mac(k, id, c->loop);
 	memcpy(out, "z9hG4bK", PREFIX_LEN);
-	hex(bytes, sizeof bytes, out + PREFIX_LEN);
+	hex16(id, out + PREFIX_LEN);
+	hex16((uint64_t)c->loop << 32, out + PREFIX_LEN + 16); /* the half that is none of it is written over */
+	hex16(mac, out + SB_BRANCH_LEN - 16);
 }
 
 /* RFC 3261 7.3.1: tokens are compared without regard to case, and some peers do change it. */
@@ -120,12 +127,11 @@ static bool has_prefix(const char *branch)
 	return true;
 }
 
-static int unpack(const uint8_t bytes[COOKIE_BYTES], struct sb_cookie *c)
+static int unpack(uint64_t id, uint32_t loop, uint64_t mac, struct sb_cookie *c)
 {
-	uint64_t id = load_be(bytes, 8);
 	memset(c, 0, sizeof *c);
 	c->kind = (enum sb_cookie_kind)(id >> 62);
-	c->loop = (uint32_t)load_be(bytes + 8, 4);
+	c->loop = loop;
 	switch (c->kind) {
 	case SB_COOKIE_TXN:
 		c->worker = id >> 56 & 63;
@@ -134,8 +140,8 @@ static int unpack(const uint8_t bytes[COOKIE_BYTES], struct sb_cookie *c)
 		c->gen = id & SB_COOKIE_GEN_MASK;
 		return 0;
 	case SB_COOKIE_STATELESS:
-		c->id = id & ((1ull << 62) - 1);
-		return 0;
+		c->mac = mac;
+		return id << 2 ? SB_E_FORGED : 0;
 	case SB_COOKIE_PROBE:
 		c->slot = id >> 32 & 0xffff;
 		c->id = (uint32_t)id;
@@ -149,9 +155,11 @@ int sb_cookie_read(const struct sb_keys *k, const char *branch, size_t len, stru
 	uint8_t bytes[COOKIE_BYTES + 8];
 	if (len != SB_BRANCH_LEN || !has_prefix(branch) || !unhex(branch + PREFIX_LEN, sizeof bytes, bytes))
 		return SB_E_INVAL;
-	if (load_be(bytes + COOKIE_BYTES, 8) != cookie_mac(k, bytes))
+	uint64_t id = load_be64(bytes), mac = load_be64(bytes + COOKIE_BYTES);
+	uint32_t loop = load_be32(bytes + 8);
+	if (id >> 62 != SB_COOKIE_STATELESS && mac != cookie_mac(k, id, loop))
 		return SB_E_FORGED;
-	return unpack(bytes, c);
+	return unpack(id, loop, mac, c);
 }
 
 int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c)
@@ -159,7 +167,7 @@ int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c)
 	uint8_t bytes[COOKIE_BYTES];
 	if (len != SB_BRANCH_LEN || !unhex(branch + PREFIX_LEN, sizeof bytes, bytes))
 		return SB_E_INVAL;
-	return unpack(bytes, c);
+	return unpack(load_be64(bytes), load_be32(bytes + 8), 0, c);
 }
 
 const char *sb_branch_find(const char *text, const char *end)
@@ -188,78 +196,107 @@ int sb_cookie_find(const struct sb_keys *k, const char *text, size_t len, struct
 	return err;
 }
 
-#define SHORT_BYTES 256 /* pieces that fit are hashed in one go */
-#define PIECES_MAX  4
-
-/* Too long to copy together: the hash of the pieces' hashes. */
-static uint64_t hash_long(const uint8_t key[16], uint8_t domain, const struct sb_piece *pieces, unsigned n)
+/* SipHash-2-4 of: kind and lengths, the words, the pieces, each filled up with zeros. */
+static inline __attribute__((always_inline)) uint64_t mac(const uint8_t key[16], enum domain domain,
+        const uint64_t *words, unsigned n_words, const struct sb_piece *pieces, unsigned n)
 {
-	uint8_t in[2 + PIECES_MAX * 16] = {DOMAIN_LONG, domain};
-	size_t at = 2;
-	for (unsigned i = 0; i < n; i++, at += 16) {
-		store_be(in + at, pieces[i].len, 8);
-		store_be(in + at + 8, siphash(key, pieces[i].p, pieces[i].len, 2, 4), 8);
-	}
-	return siphash(key, in, at, 2, 4);
-}
-
-/* Short ones, without a call. */
-static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
-{
-	if (n > 64) {
-		memcpy(to, from, n);
-	} else if (n >= 16) {
-		for (size_t i = 0; i + 16 < n; i += 16)
-			memcpy(to + i, from + i, 16);
-		memcpy(to + n - 16, from + n - 16, 16);
-	} else if (n >= 8) {
-		memcpy(to, from, 8);
-		memcpy(to + n - 8, from + n - 8, 8);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			to[i] = from[i];
-	}
-}
-
-/* The pieces, each with its length before it, in one row. Their length; 0: they do not fit. */
-static inline size_t gather(uint8_t in[SHORT_BYTES], uint8_t domain, const struct sb_piece *pieces, unsigned n)
-{
-	size_t at = 0;
-	in[at++] = domain;
+	uint64_t v[4], lengths = 0;
+	siphash_begin(v, key);
+	for (unsigned i = 0; i < n; i++)
+		lengths |= (uint64_t)(pieces[i].len & 0xffff) << 16 * i;
+	siphash_add(v, lengths | (uint64_t)domain << 56, 2);
+	for (unsigned i = 0; i < n_words; i++)
+		siphash_add(v, words[i], 2);
 	for (unsigned i = 0; i < n; i++) {
-		if (SHORT_BYTES - at < 2 || pieces[i].len > SHORT_BYTES - at - 2)
-			return 0;
-		in[at] = (uint8_t)(pieces[i].len >> 8);
-		in[at + 1] = (uint8_t)pieces[i].len;
-		copy(in + at + 2, pieces[i].p, pieces[i].len);
-		at += 2 + pieces[i].len;
+		const uint8_t *p = pieces[i].p, *end = p + pieces[i].len;
+		for (; end - p >= 8; p += 8)
+			siphash_add(v, siphash_word(p), 2);
+		if (p < end)
+			siphash_add(v, siphash_tail(p, (size_t)(end - p)), 2);
 	}
-	return at;
+	v[2] ^= 0xff;
+	siphash_rounds(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
+_Static_assert(16 * SB_PIECES_MAX <= 48, "the lengths leave the topmost byte to the domain");
 
 void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_len, const char *tag, size_t tag_len,
         const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN])
 {
 	const struct sb_piece pieces[] = {{call_id, call_id_len}, {tag, tag_len}, {hostport, hostport_len}};
-	uint8_t mac[8], in[SHORT_BYTES];
-	size_t len = gather(in, DOMAIN_RECORD_ROUTE, pieces, 3);
-	store_be(mac, len ? siphash(k->fleet, in, len, 2, 4) : hash_long(k->fleet, DOMAIN_RECORD_ROUTE, pieces, 3),
-	        sizeof mac);
-	hex(mac, sizeof mac, out);
+	hex16(mac(k->fleet, DOMAIN_RECORD_ROUTE, NULL, 0, pieces, 3), out);
 }
 
-uint64_t sb_branch_mac(const struct sb_keys *k, const struct sb_piece *pieces, unsigned n)
+uint64_t sb_branch_mac(
+        const struct sb_keys *k, const uint64_t words[SB_MAC_WORDS], const struct sb_piece *pieces, unsigned n)
 {
-	uint8_t in[SHORT_BYTES];
-	n = n > PIECES_MAX ? PIECES_MAX : n;
-	size_t len = gather(in, DOMAIN_BRANCH, pieces, n);
-	return len ? siphash(k->fleet, in, len, 2, 4) : hash_long(k->fleet, DOMAIN_BRANCH, pieces, n);
+	return mac(k->fleet, DOMAIN_BRANCH, words, SB_MAC_WORDS, pieces, n);
 }
 
-uint64_t sb_hash(const uint8_t key[16], const struct sb_piece *pieces, unsigned n)
+uint64_t sb_tag_mac(
+        const struct sb_keys *k, const uint64_t words[SB_MAC_WORDS], const struct sb_piece *pieces, unsigned n)
 {
-	uint8_t in[SHORT_BYTES];
-	n = n > PIECES_MAX ? PIECES_MAX : n;
-	size_t len = gather(in, DOMAIN_TABLE, pieces, n);
-	return len ? siphash(key, in, len, 1, 3) : hash_long(key, DOMAIN_TABLE, pieces, n);
+	return mac(k->boot, DOMAIN_TAG, words, SB_MAC_WORDS, pieces, n);
+}
+
+void sb_hash_key(const struct sb_keys *k, uint32_t purpose, uint8_t key[16])
+{
+	for (uint64_t half = 0; half < 2; half++) {
+		const uint64_t words[SB_MAC_WORDS] = {purpose, half};
+		uint64_t h = mac(k->boot, DOMAIN_KEY, words, SB_MAC_WORDS, NULL, 0);
+		memcpy(key + 8 * half, &h, sizeof h);
+	}
+}
+
+static uint64_t hash_plain(const uint8_t key[16], uint64_t number, const struct sb_piece *pieces, unsigned n)
+{
+	uint64_t v[4];
+	siphash_begin(v, key);
+	siphash_add(v, number, 1);
+	for (unsigned i = 0; i < n; i++) {
+		size_t at = 0;
+		for (; at + 8 <= pieces[i].len; at += 8)
+			siphash_add(v, siphash_word((const uint8_t *)pieces[i].p + at), 1);
+		siphash_add(v,
+		        siphash_tail((const uint8_t *)pieces[i].p + at, pieces[i].len & 7) | (uint64_t)pieces[i].len
+		                                                                                     << 56,
+		        1);
+	}
+	return siphash_end(v, n, 1, 3);
+}
+
+#ifdef __x86_64__
+static const uint8_t first_bytes[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
+/* A round of AES for every 16 bytes and every length, three to end with: enough for who sees neither key nor hash. */
+__attribute__((target("aes"))) static uint64_t hash_aes(
+        const uint8_t key[16], uint64_t number, const struct sb_piece *pieces, unsigned n)
+{
+	const __m128i k = _mm_loadu_si128((const __m128i_u *)key);
+	__m128i v = _mm_xor_si128(k, _mm_cvtsi64_si128((long long)number));
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *p = pieces[i].p, *end = p + pieces[i].len;
+		v = _mm_xor_si128(v, _mm_set_epi64x((long long)pieces[i].len, 0));
+		for (; end - p >= 16; p += 16)
+			v = _mm_aesenc_si128(_mm_xor_si128(v, _mm_loadu_si128((const __m128i_u *)p)), k);
+		if (p < end) {
+			__m128i mask = _mm_loadu_si128((const __m128i_u *)(first_bytes + 16 - (end - p)));
+			__m128i tail = _mm_and_si128(_mm_loadu_si128((const __m128i_u *)p), mask);
+			v = _mm_xor_si128(v, tail);
+		}
+		v = _mm_aesenc_si128(v, k);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		v = _mm_aesenc_si128(v, k);
+	return (uint64_t)_mm_cvtsi128_si64(v);
+}
+#endif
+
+uint64_t sb_hash(const uint8_t key[16], uint64_t number, const struct sb_piece *pieces, unsigned n)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("aes"))
+		return hash_aes(key, number, pieces, n);
+#endif
+	return hash_plain(key, number, pieces, n);
 }

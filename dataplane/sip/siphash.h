@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* siphash.h - SipHash-c-d (Aumasson and Bernstein, 2012), inlined where a worker hashes: several times a message. 2-4
- * is what libsodium's crypto_shorthash gives, and what signs; 1-3 is for hash tables. Inside the sip folder and its
- * tests only. */
+ * is what libsodium's crypto_shorthash gives, and what signs; 1-3 is for hash tables where there is no AES. Inside the
+ * sip folder and its tests only. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ static inline uint64_t siphash_rotate(uint64_t v, unsigned n)
 	return v << n | v >> (64 - n);
 }
 
-static inline void siphash_rounds(uint64_t v[4], unsigned n)
+static inline __attribute__((always_inline)) void siphash_rounds(uint64_t v[4], unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		v[0] += v[1];
@@ -37,26 +37,45 @@ static inline void siphash_rounds(uint64_t v[4], unsigned n)
 	}
 }
 
-/* c and d are constants wherever this is called. */
-static inline __attribute__((always_inline)) uint64_t siphash(
-        const uint8_t key[16], const uint8_t *p, size_t len, unsigned c, unsigned d)
+/* A hash as it is made, a word at a time. c and d are constants wherever these are called. */
+static inline __attribute__((always_inline)) void siphash_begin(uint64_t v[4], const uint8_t key[16])
 {
-	uint64_t k0 = siphash_word(key), k1 = siphash_word(key + 8), last = (uint64_t)len << 56;
-	uint64_t v[4] = {
-	        k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
-	size_t at = 0;
-	for (; at + 8 <= len; at += 8) {
-		uint64_t m = siphash_word(p + at);
-		v[3] ^= m;
-		siphash_rounds(v, c);
-		v[0] ^= m;
-	}
-	for (unsigned i = 0; at + i < len; i++)
-		last |= (uint64_t)p[at + i] << 8 * i;
-	v[3] ^= last;
+	uint64_t k0 = siphash_word(key), k1 = siphash_word(key + 8);
+	v[0] = k0 ^ 0x736f6d6570736575;
+	v[1] = k1 ^ 0x646f72616e646f6d;
+	v[2] = k0 ^ 0x6c7967656e657261;
+	v[3] = k1 ^ 0x7465646279746573;
+}
+
+static inline __attribute__((always_inline)) void siphash_add(uint64_t v[4], uint64_t word, unsigned c)
+{
+	v[3] ^= word;
 	siphash_rounds(v, c);
-	v[0] ^= last;
+	v[0] ^= word;
+}
+
+/* last: what is left of the text, and its length in the topmost byte. */
+static inline __attribute__((always_inline)) uint64_t siphash_end(uint64_t v[4], uint64_t last, unsigned c, unsigned d)
+{
+	siphash_add(v, last, c);
 	v[2] ^= 0xff;
 	siphash_rounds(v, d);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* The last n bytes, n < 8, of what eight readable bytes are at p of. */
+static inline uint64_t siphash_tail(const uint8_t *p, size_t n)
+{
+	return siphash_word(p) & ((1ull << 8 * n) - 1);
+}
+
+/* SipHash-2-4 of a text that eight readable bytes follow. */
+static inline __attribute__((always_inline)) uint64_t siphash(const uint8_t key[16], const uint8_t *p, size_t len)
+{
+	uint64_t v[4];
+	size_t at = 0;
+	siphash_begin(v, key);
+	for (; at + 8 <= len; at += 8)
+		siphash_add(v, siphash_word(p + at), 2);
+	return siphash_end(v, siphash_tail(p + at, len & 7) | (uint64_t)len << 56, 2, 4);
 }

@@ -49,13 +49,15 @@ static void rate_holds_for_sources_that_share_a_set(void **state)
 	/* two sources in one bucket slot */
 	struct sb_addr a;
 	unsigned slot[65536] = {0};
+	uint8_t key[16];
+	sb_hash_key(&w->cfg.keys, SB_KEY_TABLE, key);
 	char A[40] = "", B[40] = "";
 	for (unsigned i = 1; i < 254 * 254 && !B[0]; i++) {
 		char t[40];
 		snprintf(t, sizeof t, "192.0.%u.%u:5060", i / 254, i % 254 + 1);
 		sb_addr_parse(t, 5060, &a);
 		struct sb_piece p = {a.ip, sizeof a.ip};
-		unsigned h = sb_hash(w->cfg.keys.boot, &p, 1) & 4095;
+		unsigned h = sb_hash(key, 0, &p, 1) & 4095;
 		if (slot[h]) {
 			snprintf(A, 40, "192.0.%u.%u:5060", slot[h] / 254, slot[h] % 254 + 1);
 			snprintf(B, 40, "%s", t);

@@ -24,7 +24,7 @@ static const struct sb_cookie cookies[] = {
                 .gen = SB_COOKIE_GEN_MASK,
                 .loop = ~0u},
         {.kind = SB_COOKIE_TXN, .worker = 1, .leg = 2, .slot = 3, .gen = 4, .loop = 5},
-        {.kind = SB_COOKIE_STATELESS, .id = (1ull << 62) - 1, .loop = 7},
+        {.kind = SB_COOKIE_STATELESS, .mac = 0x0123456789abcdef, .loop = 7},
         {.kind = SB_COOKIE_PROBE, .slot = 0xffff, .id = 0xffffffff},
 };
 
@@ -42,6 +42,7 @@ static void cookies_are_read_as_written(void **state)
 		assert_int_equal(c.slot, cookies[i].slot);
 		assert_int_equal(c.gen, cookies[i].gen);
 		assert_int_equal(c.id, cookies[i].id);
+		assert_int_equal(c.mac, cookies[i].mac);
 		assert_int_equal(c.loop, cookies[i].loop);
 		for (unsigned j = 0; j < sizeof text; j++)
 			upper[j] = (char)(text[j] >= 'a' && text[j] <= 'z' ? text[j] - 32 : text[j]);
@@ -95,31 +96,70 @@ static void only_transactions_depend_on_the_boot_key(void **state)
 /* A fleet shares one key over versions: tokens in the field must stay valid. */
 static void record_route_tokens_do_not_change_over_versions(void **state)
 {
+	static const char call[16] = "callt", tag[16] = "tag", host[24] = "192.0.2.1:5060",
+	                  host2[24] = "192.0.2.1:5061";
 	char a[SB_RR_TOKEN_LEN], b[SB_RR_TOKEN_LEN];
-	sb_rr_token(&keys, "call", 4, "tag", 3, "192.0.2.1:5060", 14, a);
-	assert_memory_equal(a, "5fb7a2ea94489ae4", SB_RR_TOKEN_LEN);
-	sb_rr_token(&keys, "callt", 5, "ag", 2, "192.0.2.1:5060", 14, b);
+	sb_rr_token(&keys, call, 4, tag, 3, host, 14, a);
+	assert_memory_equal(a, "7e9f62d7f71be945", SB_RR_TOKEN_LEN);
+	sb_rr_token(&keys, call, 5, tag + 1, 2, host, 14, b);
 	assert_memory_not_equal(a, b, SB_RR_TOKEN_LEN);
-	sb_rr_token(&keys, "call", 4, "tag", 3, "192.0.2.1:5061", 14, b);
+	sb_rr_token(&keys, call, 4, tag, 3, host2, 14, b);
 	assert_memory_not_equal(a, b, SB_RR_TOKEN_LEN);
 }
 
-static void hashes_depend_on_key_order_and_lengths(void **state)
+static void hashes_depend_on_key_number_order_and_lengths(void **state)
 {
-	static char longer[1000];
-	const struct sb_piece ab_c[] = {{"ab", 2}, {"c", 1}}, a_bc[] = {{"a", 1}, {"bc", 2}},
-	                      big[] = {{longer, 1000}, {"c", 1}};
-	assert_int_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.boot, ab_c, 2));
-	assert_int_not_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.boot, a_bc, 2));
-	assert_int_not_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.fleet, ab_c, 2));
-	assert_int_not_equal(sb_hash(keys.boot, ab_c, 2), sb_hash(keys.boot, ab_c, 1));
-	uint64_t before = sb_hash(keys.boot, big, 2);
+	static char longer[1100];
+	const char *abc = strcpy(longer + 1040, "abc");
+	const struct sb_piece ab_c[] = {{abc, 2}, {abc + 2, 1}}, a_bc[] = {{abc, 1}, {abc + 1, 2}},
+	                      big[] = {{longer, 1000}, {abc + 2, 1}};
+	assert_int_equal(sb_hash(keys.boot, 7, ab_c, 2), sb_hash(keys.boot, 7, ab_c, 2));
+	assert_int_not_equal(sb_hash(keys.boot, 7, ab_c, 2), sb_hash(keys.boot, 8, ab_c, 2));
+	assert_int_not_equal(sb_hash(keys.boot, 7, ab_c, 2), sb_hash(keys.boot, 7, a_bc, 2));
+	assert_int_not_equal(sb_hash(keys.boot, 7, ab_c, 2), sb_hash(keys.fleet, 7, ab_c, 2));
+	assert_int_not_equal(sb_hash(keys.boot, 7, ab_c, 2), sb_hash(keys.boot, 7, ab_c, 1));
+	uint64_t before = sb_hash(keys.boot, 7, big, 2);
 	longer[999] = 1;
-	assert_int_not_equal(before, sb_hash(keys.boot, big, 2));
-	for (size_t len = 240; len < 260; len++) {
+	assert_int_not_equal(before, sb_hash(keys.boot, 7, big, 2));
+	for (size_t len = 0; len < 260; len++) {
 		const struct sb_piece one[] = {{longer, len}}, more[] = {{longer, len + 1}};
-		assert_int_not_equal(sb_hash(keys.boot, one, 1), sb_hash(keys.boot, more, 1));
+		assert_int_not_equal(sb_hash(keys.boot, 0, one, 1), sb_hash(keys.boot, 0, more, 1));
 	}
+}
+
+/* What stands behind a piece does not count, whatever reads it. */
+static void hashes_and_signatures_end_with_their_pieces(void **state)
+{
+	char text[64 + SB_PIECE_OVER], a[SB_RR_TOKEN_LEN], b[SB_RR_TOKEN_LEN];
+	const uint64_t words[SB_MAC_WORDS] = {1, 2};
+	for (size_t len = 0; len <= 64; len++) {
+		const struct sb_piece piece = {text, len};
+		memset(text, 'x', sizeof text);
+		uint64_t hash = sb_hash(keys.boot, 3, &piece, 1), mac = sb_branch_mac(&keys, words, &piece, 1);
+		sb_rr_token(&keys, text, len, text, len, text, len, a);
+		memset(text + len, 'y', sizeof text - len);
+		assert_int_equal(hash, sb_hash(keys.boot, 3, &piece, 1));
+		assert_int_equal(mac, sb_branch_mac(&keys, words, &piece, 1));
+		sb_rr_token(&keys, text, len, text, len, text, len, b);
+		assert_memory_equal(a, b, sizeof a);
+		if (len == 0)
+			continue;
+		text[len - 1]++;
+		assert_int_not_equal(hash, sb_hash(keys.boot, 3, &piece, 1));
+		assert_int_not_equal(mac, sb_branch_mac(&keys, words, &piece, 1));
+	}
+}
+
+/* A hash that is shown must not tell the key of the tables. */
+static void keys_of_hashes_are_one_for_each_purpose(void **state)
+{
+	uint8_t one[16], again[16], two[16];
+	sb_hash_key(&keys, 1, one);
+	sb_hash_key(&keys, 1, again);
+	sb_hash_key(&keys, 2, two);
+	assert_memory_equal(one, again, sizeof one);
+	assert_memory_not_equal(one, two, sizeof one);
+	assert_memory_not_equal(one, one + 8, 8);
 }
 
 /* libsodium is the judge of ours, at every length and alignment that a message can make. */
@@ -134,7 +174,7 @@ static void signatures_are_siphash_2_4(void **state)
 		for (unsigned i = 0; i < sizeof key; i++)
 			key[i] = (uint8_t)rand();
 		crypto_shorthash(theirs, at, len, key);
-		assert_true(siphash(key, at, len, 2, 4) == siphash_word(theirs));
+		assert_true(siphash(key, at, len) == siphash_word(theirs));
 	}
 }
 
@@ -212,7 +252,9 @@ int main(void)
 	        cmocka_unit_test(record_route_tokens_do_not_change_over_versions),
 	        cmocka_unit_test(signatures_are_siphash_2_4),
 	        cmocka_unit_test(addresses_are_read_as_inet_pton_does),
-	        cmocka_unit_test(hashes_depend_on_key_order_and_lengths),
+	        cmocka_unit_test(hashes_depend_on_key_number_order_and_lengths),
+	        cmocka_unit_test(hashes_and_signatures_end_with_their_pieces),
+	        cmocka_unit_test(keys_of_hashes_are_one_for_each_purpose),
 	        cmocka_unit_test(cookie_of_an_unknown_kind_is_forged),
 	        cmocka_unit_test(claims_are_read_without_the_key),
 	        cmocka_unit_test(signed_branch_is_found_in_a_quote),
