@@ -236,6 +236,7 @@ static const char *const from_caller = "198.18.100.144:5060", *const from_trunk 
 
 static char in[CALLS][ROOM];
 static struct sb_sip sip[CALLS];
+static struct sb_look look[CALLS];
 static struct sb_pkt pkt[CALLS];
 
 static void write_messages(enum step step, struct call *calls, uint32_t first)
@@ -263,19 +264,22 @@ static void check(enum step step, unsigned i, bool asked, struct sb_end end)
 /* One burst, as a worker takes it: all are read, then all are acted on. */
 static void run_burst(enum step step, unsigned first, uint64_t took[2])
 {
-	enum sb_read read[BURST];
 	struct sb_end end[BURST];
 	bool asked = false, any_asked = false;
 	uint64_t t0 = __rdtsc();
 	for (unsigned i = 0; i < BURST; i++) {
 		struct sb_pkt *p = &pkt[first + i];
-		read[i] = sb_sip_read(&sip[first + i], p->text, p->len, false, &asked);
+		enum sb_read read = sb_sip_read(&sip[first + i], p->text, p->len, false, &asked);
 		any_asked |= asked;
-		sb_core_prefetch(bed.core, &sip[first + i], read[i]);
+		sb_core_look(bed.core, &sip[first + i], read, &look[first + i]);
 	}
 	uint64_t t1 = __rdtsc();
 	for (unsigned i = 0; i < BURST; i++)
-		end[i] = sb_core_packet(bed.core, &pkt[first + i], &sip[first + i], read[i], bed.now_us);
+		sb_core_prefetch(bed.core, &look[first + i]);
+	for (unsigned i = 0; i < BURST; i++)
+		sb_core_prefetch_more(bed.core, &look[first + i]);
+	for (unsigned i = 0; i < BURST; i++)
+		end[i] = sb_core_packet(bed.core, &pkt[first + i], &sip[first + i], &look[first + i], bed.now_us);
 	took[0] = t1 - t0;
 	took[1] = __rdtsc() - t1;
 	for (unsigned i = 0; i < BURST; i++)

@@ -85,26 +85,17 @@ static void set_now(struct sb_core *c, uint64_t now_us)
 	c->now_ms = now_us / 1000;
 }
 
-uint8_t sb_core_owner(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read)
+/* ACK and CANCEL have their INVITE's key. */
+static uint64_t method_of(const struct sb_sip *sip)
 {
-	if (c->cfg.n_workers < 2 || (read != SB_READ_REQUEST && read != SB_READ_RESPONSE))
-		return c->cfg.worker;
-	struct sb_cookie k;
-	if (read == SB_READ_RESPONSE && sip->via.branch.len == SB_BRANCH_LEN &&
-	        sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &k) == 0)
-		return k.kind == SB_COOKIE_TXN && k.worker < c->cfg.n_workers ? k.worker : c->cfg.worker;
-	const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
-	return (uint8_t)(sb_hash(c->table_key, 0, &call_id, 1) % c->cfg.n_workers);
+	return sip->method == SB_M_ACK || sip->method == SB_M_CANCEL ? SB_M_INVITE : sip->method;
 }
 
-/* The server transaction key (17.2.3). ACK and CANCEL have their INVITE's. */
-static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, uint32_t *key2)
+/* The server transaction key (17.2.3). */
+static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip)
 {
-	bool of_invite = sip->method == SB_M_ACK || sip->method == SB_M_CANCEL;
-	uint64_t method = of_invite ? SB_M_INVITE : sip->method;
+	uint64_t method = method_of(sip);
 	struct sb_span other = sip->method == SB_M_OTHER ? sip->method_text : (struct sb_span){0, 0};
-	const struct sb_piece second[] = {{sb_at(sip, sip->call_id), sip->call_id.len}};
-	*key2 = (uint32_t)sb_hash(c->table_key, method << 32 | sip->cseq, second, 1);
 	if (sip->via.branch.len > 7 && strncasecmp(sb_at(sip, sip->via.branch), "z9hG4bK", 7) == 0) {
 		const struct sb_piece first[] = {{sb_at(sip, sip->via.branch), sip->via.branch.len},
 		        {sb_at(sip, sip->via.host), sip->via.host.len}, {sb_at(sip, other), other.len}};
@@ -116,28 +107,63 @@ static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, uint32
 	return sb_hash(c->table_key, method << 32, first, 3);
 }
 
-void sb_core_prefetch(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read)
+void sb_core_look(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read, struct sb_look *look)
 {
-	struct sb_cookie k;
-	if (read != SB_READ_RESPONSE || sb_cookie_peek(sb_at(sip, sip->via.branch), sip->via.branch.len, &k))
-		return;
-	if (k.kind == SB_COOKIE_TXN && k.slot < c->txn_top) {
-		__builtin_prefetch(&c->txn[k.slot]);
-		__builtin_prefetch((const char *)&c->txn[k.slot] + 64);
-		__builtin_prefetch((const char *)&c->txn[k.slot] + 128);
-		__builtin_prefetch(&c->txn[k.slot].leg[k.leg < SB_CANDIDATES_MAX ? k.leg : 0]);
+	look->read = (uint8_t)read;
+	if (read == SB_READ_REQUEST) {
+		const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
+		look->call = sb_hash(c->table_key, 0, &call_id, 1);
+		look->key = key_of(c, sip);
+		look->key2 = (uint32_t)((look->call ^ method_of(sip) << 32 ^ sip->cseq) * 0x9e3779b97f4a7c15ull >> 32);
+	} else if (read == SB_READ_RESPONSE) {
+		look->cookie_err =
+		        sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &look->cookie);
 	}
 }
 
-static struct sb_end request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+uint8_t sb_core_owner(const struct sb_core *c, const struct sb_look *look)
+{
+	if (look->read == SB_READ_REQUEST)
+		return (uint8_t)(look->call % c->cfg.n_workers);
+	bool ours = look->read == SB_READ_RESPONSE && !look->cookie_err && look->cookie.kind == SB_COOKIE_TXN;
+	return ours && look->cookie.worker < c->cfg.n_workers ? look->cookie.worker : c->cfg.worker;
+}
+
+static bool in_slot(const struct sb_core *c, const struct sb_look *look)
+{
+	return look->read == SB_READ_RESPONSE && !look->cookie_err && look->cookie.kind == SB_COOKIE_TXN &&
+	       look->cookie.slot < c->txn_top;
+}
+
+void sb_core_prefetch(const struct sb_core *c, const struct sb_look *look)
+{
+	if (look->read == SB_READ_REQUEST)
+		sb_txn_prefetch_chain(c, look->key);
+	if (!in_slot(c, look))
+		return;
+	const struct sb_txn *t = &c->txn[look->cookie.slot];
+	__builtin_prefetch(t);
+	__builtin_prefetch((const char *)t + 64);
+	__builtin_prefetch((const char *)t + 128);
+	__builtin_prefetch(&t->leg[look->cookie.leg < SB_CANDIDATES_MAX ? look->cookie.leg : 0]);
+}
+
+void sb_core_prefetch_more(const struct sb_core *c, const struct sb_look *look)
+{
+	if (look->read == SB_READ_REQUEST)
+		sb_txn_prefetch_first(c, look->key);
+	else if (in_slot(c, look)) /* a final makes a record, which hangs in both tables */
+		sb_txn_prefetch_end(c, &c->txn[look->cookie.slot]);
+}
+
+static struct sb_end request(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
 {
 	struct sb_linger *l;
-	uint32_t key2;
-	uint64_t key = key_of(c, sip, &key2);
-	struct sb_txn *t = sb_txn_find(c, key, key2, &l);
+	struct sb_txn *t = sb_txn_find(c, look->key, look->key2, &l);
 	bool accepted = l || (t && t->srv == SB_SRV_ACCEPTED);
 	if (accepted && sip->method == SB_M_ACK)
-		return sb_request_new(c, pkt, sip, key, key2); /* the callee's, whatever its branch (RFC 6026 7.1) */
+		return sb_request_new(c, pkt, sip, look); /* the callee's, whatever its branch (RFC 6026 7.1) */
 	if (t && t->kind == SB_TXN_INVITE) {
 		if (sip->method == SB_M_ACK)
 			return sb_invite_acked(c, t);
@@ -153,7 +179,7 @@ static struct sb_end request(struct sb_core *c, const struct sb_pkt *pkt, const 
 		sb_count(c->cfg.counters, SB_C_retransmissions_in);
 		return sb_ended(SB_C_end_consumed); /* RFC 6026: absorbed */
 	}
-	return sb_request_new(c, pkt, sip, key, key2);
+	return sb_request_new(c, pkt, sip, look);
 }
 
 static struct sb_end probe_answered(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
@@ -177,23 +203,23 @@ static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, cons
 	return sb_ended(SB_C_end_consumed);
 }
 
-static struct sb_end response(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+static struct sb_end response(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
 {
-	struct sb_cookie k;
-	int err = sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &k);
-	if (err)
-		return sb_ended(err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_response);
-	if (k.kind == SB_COOKIE_PROBE)
-		return probe_answered(c, sip, &k);
-	if (k.kind == SB_COOKIE_STATELESS)
-		return sb_dialog_response(c, sip, &k);
-	struct sb_txn *t = sb_txn_of_cookie(c, &k);
+	const struct sb_cookie *k = &look->cookie;
+	if (look->cookie_err)
+		return sb_ended(look->cookie_err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_response);
+	if (k->kind == SB_COOKIE_PROBE)
+		return probe_answered(c, sip, k);
+	if (k->kind == SB_COOKIE_STATELESS)
+		return sb_dialog_response(c, sip, k);
+	struct sb_txn *t = sb_txn_of_cookie(c, k);
 	if (!t)
-		return lingering(c, sip, &k);
+		return lingering(c, sip, k);
 	if (!sip->via.next && t->kind != SB_TXN_BYE && sip->method != SB_M_CANCEL && sip->status < 300)
 		return sb_ended(SB_C_drop_bad_response); /* nobody above us: it has lost its way */
-	return t->kind == SB_TXN_INVITE ? sb_invite_response(c, t, k.leg, pkt, sip)
-	                                : sb_other_response(c, t, k.leg, pkt, sip);
+	return t->kind == SB_TXN_INVITE ? sb_invite_response(c, t, k->leg, pkt, sip)
+	                                : sb_other_response(c, t, k->leg, pkt, sip);
 }
 
 static struct sb_end bad_request(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
@@ -203,15 +229,15 @@ static struct sb_end bad_request(struct sb_core *c, const struct sb_pkt *pkt, co
 	return sb_out_reply(c, pkt, sip, sip->error, sip->error_text, NULL);
 }
 
-struct sb_end sb_core_packet(
-        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, enum sb_read read, uint64_t now_us)
+struct sb_end sb_core_packet(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_look *look, uint64_t now_us)
 {
 	set_now(c, now_us);
-	switch (read) {
+	switch ((enum sb_read)look->read) {
 	case SB_READ_REQUEST:
-		return request(c, pkt, sip);
+		return request(c, pkt, sip, look);
 	case SB_READ_RESPONSE:
-		return response(c, pkt, sip);
+		return response(c, pkt, sip, look);
 	case SB_READ_BAD_REQUEST:
 		return bad_request(c, pkt, sip);
 	case SB_READ_BAD_RESPONSE:

@@ -62,16 +62,31 @@ struct sb_core *sb_core_init(const struct sb_core_config *cfg);
 /* The snapshot that new requests use from now on. Transactions keep the one they began with. */
 void sb_core_snapshot(struct sb_core *core, const struct sb_snapshot *snapshot);
 
-/* The worker that owns a message (hash of Call-ID). Responses to our probes belong to whoever gets them. */
-uint8_t sb_core_owner(const struct sb_core *core, const struct sb_sip *sip, enum sb_read read);
+/* Who a message belongs to: made of its index alone, so that it may ride to another worker. */
+struct sb_look {
+	struct sb_cookie cookie; /* responses, if cookie_err is 0 */
+	int cookie_err;          /* of sb_cookie_read() */
+	uint64_t call;           /* requests: hash of Call-ID */
+	uint64_t key;            /* requests: server transaction key (17.2.3), ... */
+	uint32_t key2;           /* ... and what must agree as well */
+	uint8_t read;            /* enum sb_read: which of these were set */
+};
 
-/* Asks the caches for what sb_core_packet() will touch. */
-void sb_core_prefetch(const struct sb_core *core, const struct sb_sip *sip, enum sb_read read);
+void sb_core_look(const struct sb_core *core, const struct sb_sip *sip, enum sb_read read, struct sb_look *look);
+
+/* The worker that owns a message (hash of Call-ID). Responses that no transaction waits for belong to whoever gets
+ * them. */
+uint8_t sb_core_owner(const struct sb_core *core, const struct sb_look *look);
+
+/* Asks the caches for what sb_core_packet() will touch, in two steps: the first for all messages of a burst, then the
+ * second, which reads what the first has asked for. */
+void sb_core_prefetch(const struct sb_core *core, const struct sb_look *look);
+void sb_core_prefetch_more(const struct sb_core *core, const struct sb_look *look);
 
 /* One datagram of ours to handle. pkt stays the caller's, untouched. now_us: monotonic microseconds, never going back.
  */
-struct sb_end sb_core_packet(
-        struct sb_core *core, const struct sb_pkt *pkt, const struct sb_sip *sip, enum sb_read read, uint64_t now_us);
+struct sb_end sb_core_packet(struct sb_core *core, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_look *look, uint64_t now_us);
 
 /* An ICMP error's quote of one of our datagrams: as much of the UDP payload as it holds (may be 0 bytes), where that
  * datagram went and from which listener. fatal: an unreachable, not e.g. "fragmentation needed". */

@@ -2,6 +2,8 @@
 /* pool.c - slots, hash chains, lingering records and the one timer of each transaction. */
 #include "dataplane/call/txn.h"
 
+#define EXPIRY_AHEAD 8 /* records */
+
 struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 {
 	uint32_t slot = c->txn_free;
@@ -110,9 +112,14 @@ struct sb_txn *sb_txn_of_cookie(struct sb_core *c, const struct sb_cookie *k)
 	return match && t->leg[k->leg].state != SB_LEG_IDLE ? t : NULL;
 }
 
+static uint32_t cookie_hash(uint32_t slot, uint32_t gen)
+{
+	return slot * 0x9e3779b1u ^ gen * 0x85ebca6bu;
+}
+
 static uint32_t *cookie_chain(struct sb_core *c, uint32_t slot, uint32_t gen)
 {
-	return &c->cookie_chains[(slot * 0x9e3779b1u ^ gen * 0x85ebca6bu) & c->chain_mask];
+	return &c->cookie_chains[cookie_hash(slot, gen) & c->chain_mask];
 }
 
 struct sb_linger *sb_linger_of_cookie(struct sb_core *c, const struct sb_cookie *k)
@@ -123,6 +130,28 @@ struct sb_linger *sb_linger_of_cookie(struct sb_core *c, const struct sb_cookie 
 		if (c->linger[i].slot == k->slot && c->linger[i].gen == k->gen)
 			return &c->linger[i];
 	return NULL;
+}
+
+void sb_txn_prefetch_chain(const struct sb_core *c, uint64_t key)
+{
+	__builtin_prefetch(&c->chains[key & c->chain_mask], 1);
+}
+
+void sb_txn_prefetch_first(const struct sb_core *c, uint64_t key)
+{
+	uint32_t ref = c->chains[key & c->chain_mask];
+	if (ref == SB_NONE)
+		return;
+	__builtin_prefetch(
+	        ref & SB_REF_LINGER ? (const void *)&c->linger[ref & ~SB_REF_LINGER] : (const void *)&c->txn[ref]);
+}
+
+void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t)
+{
+	uint32_t next = c->linger_head + c->linger_n;
+	__builtin_prefetch(&c->chains[t->key & c->chain_mask], 1);
+	__builtin_prefetch(&c->cookie_chains[cookie_hash(sb_txn_slot(c, t), t->gen) & c->chain_mask], 1);
+	__builtin_prefetch(&c->linger[next < c->cfg.linger_max ? next : next - c->cfg.linger_max], 1);
 }
 
 static void linger_drop_oldest(struct sb_core *c)
@@ -170,10 +199,22 @@ void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
 	atomic_store_explicit(&c->usage.lingering, c->linger_n, memory_order_relaxed);
 }
 
+/* The records after the one that goes now: heads of their chains, which are anywhere. */
+static void prefetch_expiry(const struct sb_core *c)
+{
+	uint32_t i = c->linger_head + EXPIRY_AHEAD;
+	const struct sb_linger *l = &c->linger[i < c->cfg.linger_max ? i : i - c->cfg.linger_max];
+	__builtin_prefetch(&c->chains[l->key & c->chain_mask], 1);
+	__builtin_prefetch(&c->cookie_chains[cookie_hash(l->slot, l->gen) & c->chain_mask], 1);
+}
+
 void sb_linger_expire(struct sb_core *c, unsigned budget)
 {
-	while (budget-- && c->linger_n && (int32_t)(c->linger[c->linger_head].expiry_ms - (uint32_t)c->now_ms) <= 0)
+	while (budget-- && c->linger_n && (int32_t)(c->linger[c->linger_head].expiry_ms - (uint32_t)c->now_ms) <= 0) {
+		if (c->linger_n > EXPIRY_AHEAD)
+			prefetch_expiry(c);
 		linger_drop_oldest(c);
+	}
 	atomic_store_explicit(&c->usage.lingering, c->linger_n, memory_order_relaxed);
 }
 

@@ -100,11 +100,11 @@ static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
 }
 
 /* What must be the same when a request comes round again (16.6 step 8). */
-static uint32_t loop_hash(const struct sb_core *c, const struct sb_sip *sip)
+static uint32_t loop_hash(const struct sb_core *c, const struct sb_sip *sip, const struct sb_look *look)
 {
-	const struct sb_piece pieces[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
-	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->call_id), sip->call_id.len}};
-	return (uint32_t)sb_hash(c->loop_key, sip->cseq, pieces, 3);
+	const struct sb_piece pieces[] = {
+	        {sb_at(sip, sip->uri_text), sip->uri_text.len}, {sb_at(sip, sip->from_tag), sip->from_tag.len}};
+	return (uint32_t)sb_hash(c->loop_key, look->call + sip->cseq, pieces, 2);
 }
 
 /* A Via of ours below the top with the same loop hash: our own request has come back unchanged (R3261-16.3). */
@@ -136,16 +136,16 @@ static bool to_ourselves(const struct sb_core *c, const struct sb_sip *sip)
 	return sb_listener_at(c->snap, &a) != NULL;
 }
 
-static void steer(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, struct sb_candidates *out)
+static void steer(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look,
+        struct sb_candidates *out)
 {
 	char number[SB_PREFIX_MAX];
-	const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
 	struct sb_steer_key key = {.number = number,
 	        .number_len = sb_uri_number(sip->text, &sip->uri, number, sizeof number),
 	        .domain = sip->text + sip->uri.host.off,
 	        .domain_len = sip->uri.host.len,
 	        .source = pkt->peer,
-	        .hash = sb_hash(c->table_key, 0, &call_id, 1),
+	        .hash = look->call,
 	        .now_ms = c->now_ms};
 	sb_steer(c->snap, c->cfg.health, &key, out);
 }
@@ -186,7 +186,7 @@ static void fill(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, 
 }
 
 static struct sb_end begin(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
-        const struct sb_candidates *cand, unsigned strip, uint32_t loop, uint64_t key, uint32_t key2)
+        const struct sb_candidates *cand, unsigned strip, uint32_t loop, const struct sb_look *look)
 {
 	bool invite = sip->method == SB_M_INVITE;
 	if (sip->len + SB_RELAY_GROWTH > SB_SIP_MAX)
@@ -201,8 +201,8 @@ static struct sb_end begin(struct sb_core *c, const struct sb_pkt *pkt, const st
 	t->request = text;
 	t->strip_routes = (uint8_t)strip;
 	t->loop = loop;
-	t->key = key;
-	t->key2 = key2;
+	t->key = look->key;
+	t->key2 = look->key2;
 	sb_txn_link(c, t);
 	tell_choice(c, t, cand, sip);
 	return invite ? sb_invite_new(c, t, pkt, sip) : sb_other_new(c, t, pkt, sip);
@@ -237,7 +237,7 @@ static struct sb_end in_dialog(
 }
 
 struct sb_end sb_request_new(
-        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, uint64_t key, uint32_t key2)
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
 {
 	struct sb_own_route own;
 	struct sb_candidates cand;
@@ -257,17 +257,17 @@ struct sb_end sb_request_new(
 		unsupported(sip, extra, sizeof extra);
 		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
 	}
-	uint32_t loop = loop_hash(c, sip);
+	uint32_t loop = loop_hash(c, sip, look);
 	if (looped(c, sip, loop))
 		return sb_out_reply(c, pkt, sip, 482, NULL, NULL);
 	if (sip->method == SB_M_INVITE && over_rate(c, &pkt->peer)) {
 		sb_count(c->cfg.counters, SB_C_shed_rate);
 		return shed(c, pkt, sip);
 	}
-	steer(c, pkt, sip, &cand);
+	steer(c, pkt, sip, look, &cand);
 	if (!cand.route)
 		return sb_out_reply(c, pkt, sip, 404, NULL, NULL);
 	if (cand.n == 0)
 		return shed(c, pkt, sip); /* the operator has switched every trunk off: another edge may do better */
-	return begin(c, pkt, sip, &cand, own.n, loop, key, key2);
+	return begin(c, pkt, sip, &cand, own.n, loop, look);
 }

@@ -155,6 +155,11 @@ void sb_txn_link(struct sb_core *c, struct sb_txn *t);
 struct sb_txn *sb_txn_find(struct sb_core *c, uint64_t key, uint32_t key2, struct sb_linger **linger);
 struct sb_txn *sb_txn_of_cookie(struct sb_core *c, const struct sb_cookie *k);
 struct sb_linger *sb_linger_of_cookie(struct sb_core *c, const struct sb_cookie *k);
+/* Asks the caches: for the head of a key's chain; for what the head names; for what the end of a transaction touches.
+ */
+void sb_txn_prefetch_chain(const struct sb_core *c, uint64_t key);
+void sb_txn_prefetch_first(const struct sb_core *c, uint64_t key);
+void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t);
 /* Frees the transaction and leaves a record for 64*T1. */
 void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg);
 void sb_linger_expire(struct sb_core *c, unsigned budget);
@@ -254,7 +259,7 @@ void sb_other_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum
 
 /* ---- request.c: requests that belong to no transaction yet */
 struct sb_end sb_request_new(
-        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, uint64_t key, uint32_t key2);
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look);
 
 /* ---- dialog.c: relaying without state */
 enum sb_route_owner { SB_ROUTE_NONE, SB_ROUTE_FOREIGN, SB_ROUTE_UNSIGNED, SB_ROUTE_SIGNED };

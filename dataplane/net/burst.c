@@ -45,6 +45,7 @@ static void index_all(struct sb_worker *w)
 		if (np->kind != SB_NET_SIP)
 			continue;
 		np->read = (uint8_t)sb_sip_read(&np->sip, np->pkt.text, np->pkt.len, osip, &asked);
+		sb_core_look(w->core, &np->sip, (enum sb_read)np->read, &np->look);
 		if (np->read <= SB_READ_BAD_RESPONSE)
 			*(asked ? &slow : &fast) += 1;
 	}
@@ -65,7 +66,7 @@ static uint32_t owner_of(const struct sb_worker *w, const struct sb_net_pkt *np)
 {
 	if (np->kind == SB_NET_ICMP)
 		return icmp_owner(w, np);
-	uint32_t owner = sb_core_owner(w->core, &np->sip, (enum sb_read)np->read);
+	uint32_t owner = sb_core_owner(w->core, &np->look);
 	return owner < w->dp->cfg.n_workers ? owner : w->index;
 }
 
@@ -78,10 +79,15 @@ static void hand_over(struct sb_worker *w, uint32_t owner, struct sb_net_pkt **p
 		sb_end(w, pkt[i], SB_C_drop_ring_full);
 }
 
-static void prefetch_state(struct sb_worker *w, const struct sb_net_pkt *np)
+/* Two rounds: the second reads what the first has asked for. */
+static void prefetch_all(struct sb_worker *w)
 {
-	if (np->kind == SB_NET_SIP)
-		sb_core_prefetch(w->core, &np->sip, (enum sb_read)np->read);
+	for (uint32_t i = 0; i < w->burst.n; i++)
+		if (w->burst.pkt[i]->kind == SB_NET_SIP)
+			sb_core_prefetch(w->core, &w->burst.pkt[i]->look);
+	for (uint32_t i = 0; i < w->burst.n; i++)
+		if (w->burst.pkt[i]->kind == SB_NET_SIP)
+			sb_core_prefetch_more(w->core, &w->burst.pkt[i]->look);
 }
 
 /* Ours stay in the burst; the others leave, all of one owner at once. */
@@ -93,7 +99,6 @@ static void place_all(struct sb_worker *w)
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint32_t whose = owner_of(w, b->pkt[i]);
 		if (whose == w->index) {
-			prefetch_state(w, b->pkt[i]);
 			b->pkt[kept++] = b->pkt[i];
 		} else {
 			owner[away.n] = whose;
@@ -122,7 +127,7 @@ static enum sb_counter act(struct sb_worker *w, struct sb_net_pkt *np)
 		return sb_core_icmp(w->core, &np->pkt.peer, np->pkt.text, np->pkt.len, np->fatal, w->now_us).counter;
 	if (!np->pkt.listener) /* a reload came between whoever received it and us */
 		return SB_C_drop_not_ours;
-	return sb_core_packet(w->core, &np->pkt, &np->sip, (enum sb_read)np->read, w->now_us).counter;
+	return sb_core_packet(w->core, &np->pkt, &np->sip, &np->look, w->now_us).counter;
 }
 
 static void act_all(struct sb_worker *w)
@@ -139,6 +144,7 @@ void sb_burst_received(struct sb_worker *w, uint16_t port, struct rte_mbuf **m, 
 	index_all(w);
 	sb_lap(w, SB_C_ticks_index);
 	place_all(w);
+	prefetch_all(w);
 	sb_lap(w, SB_C_ticks_handoff);
 	act_all(w);
 	sb_lap(w, SB_C_ticks_act);
@@ -149,9 +155,9 @@ void sb_burst_handed(struct sb_worker *w)
 {
 	for (uint32_t i = 0; i < w->burst.n; i++) {
 		struct sb_net_pkt *np = w->burst.pkt[i];
-		prefetch_state(w, np);
 		np->pkt.listener = sb_view_find(w->view, np->port, &np->local);
 	}
+	prefetch_all(w);
 	sb_lap(w, SB_C_ticks_handoff);
 	act_all(w);
 	sb_lap(w, SB_C_ticks_act);

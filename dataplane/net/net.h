@@ -44,6 +44,7 @@ struct sb_net_pkt {
 	uint8_t kind; /* enum sb_net_kind */
 	uint8_t read; /* enum sb_read */
 	bool fatal;   /* ICMP */
+	struct sb_look look;
 	struct sb_sip sip;
 };
 

@@ -292,7 +292,7 @@ static void act(struct sim *s, struct worker *w, struct handed *h)
 	if (icmp)
 		end = sb_core_icmp(w->core, &pkt.peer, p->text, p->len, p->fatal, s->now);
 	else if (pkt.listener)
-		end = sb_core_packet(w->core, &pkt, &h->sip, h->read, s->now);
+		end = sb_core_packet(w->core, &pkt, &h->sip, &h->look, s->now);
 	sb_count(&w->counters, end.counter);
 	oracle_end(s, w);
 	packet_free(s, p);
@@ -323,7 +323,8 @@ static void take(struct sim *s, struct worker *w, struct packet *p)
 		owner = owner_of_icmp(s, p, here);
 	} else {
 		h.read = sb_sip_read(&h.sip, p->text, p->len, w->snap->parser == SB_PARSER_OSIP, &asked);
-		owner = sb_core_owner(w->core, &h.sip, h.read);
+		sb_core_look(w->core, &h.sip, h.read, &h.look);
+		owner = sb_core_owner(w->core, &h.look);
 	}
 	if (owner == here) {
 		act(s, w, &h);

@@ -270,6 +270,7 @@ struct queue {
 	uint32_t head, n, max;
 };
 struct handed {
+	struct sb_look look;
 	struct packet *p;
 	struct sb_sip sip;
 	enum sb_read read;

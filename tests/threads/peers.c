@@ -76,14 +76,16 @@ static bool give(struct peers *p, const struct sb_addr *from, const char *text, 
 	sb_addr_parse("192.0.2.200", 5060, &local);
 	struct sb_pkt pkt = {.text = buf, .len = (uint32_t)len, .cap = (uint32_t)len, .peer = *from};
 	enum sb_read read = sb_sip_read(&sip, buf, pkt.len, w->view->snapshot->parser == SB_PARSER_OSIP, &asked);
-	if (sb_core_owner(w->core, &sip, read) != w->index)
+	struct sb_look look;
+	sb_core_look(w->core, &sip, read, &look);
+	if (sb_core_owner(w->core, &look) != w->index)
 		return false;
 	sb_count(&w->counters, SB_C_rx_frames);
 	p->datagrams++;
 	pkt.listener = sb_view_find(w->view, 0, &local);
 	struct sb_end end = {SB_C_drop_not_ours};
 	if (pkt.listener)
-		end = sb_core_packet(w->core, &pkt, &sip, read, w->now_us);
+		end = sb_core_packet(w->core, &pkt, &sip, &look, w->now_us);
 	sb_count(&w->counters, end.counter);
 	return true;
 }

@@ -549,7 +549,9 @@ static void timer_survives_a_full_mailbox(void **state)
 	bool asked;
 	sb_addr_parse(world_caller, 0, &p.peer);
 	enum sb_read read = sb_sip_read(&sip, p.text, p.len, false, &asked);
-	sb_core_packet(w->core, &p, &sip, read, w->now_us);
+	struct sb_look look;
+	sb_core_look(w->core, &sip, read, &look);
+	sb_core_packet(w->core, &p, &sip, &look, w->now_us);
 	assert_true(w->counters.v[SB_C_mail_full] > 0);
 	world_mail(w); /* control takes its mail */
 	world_pass(w, 0);

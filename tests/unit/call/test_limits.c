@@ -86,7 +86,9 @@ static void rate_is_of_all_workers_together(void **state)
 		struct sb_sip sip;
 		bool asked;
 		enum sb_read rd = sb_sip_read(&sip, inv, strlen(inv), false, &asked);
-		unsigned o = sb_core_owner(w[0]->core, &sip, rd);
+		struct sb_look look;
+		sb_core_look(w[0]->core, &sip, rd, &look);
+		unsigned o = sb_core_owner(w[0]->core, &look);
 		let += world_rx(w[o], world_caller, inv) == SB_C_end_forwarded;
 	}
 	assert_int_equal(let, 4);

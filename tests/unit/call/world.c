@@ -248,7 +248,11 @@ enum sb_counter world_rx_from(
 	struct sb_sip sip;
 	bool asked;
 	enum sb_read read = sb_sip_read(&sip, p.text, p.len, w->parser_osip, &asked);
-	enum sb_counter end = sb_core_packet(w->core, &p, &sip, read, w->now_us).counter;
+	struct sb_look look;
+	sb_core_look(w->core, &sip, read, &look);
+	sb_core_prefetch(w->core, &look);
+	sb_core_prefetch_more(w->core, &look);
+	enum sb_counter end = sb_core_packet(w->core, &p, &sip, &look, w->now_us).counter;
 	free(copy);
 	world_mail(w);
 	return end;
