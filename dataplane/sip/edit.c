@@ -23,10 +23,14 @@ void out_number(struct sb_out *out, uint32_t v)
 		out_put(out, octets[v], octet_len(v));
 		return;
 	}
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
+	for (; v >= 100; v /= 100) { /* two at a time */
+		p -= 2;
+		p[0] = (char)('0' + v / 10 % 10);
+		p[1] = (char)('0' + v % 10);
+	}
+	if (v >= 10)
+		*--p = (char)('0' + v % 10), v /= 10;
+	*--p = (char)('0' + v);
 	out_put(out, p, (size_t)(buf + 10 - p));
 }
 

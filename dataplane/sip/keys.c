@@ -196,26 +196,26 @@ int sb_cookie_find(const struct sb_keys *k, const char *text, size_t len, struct
 	return err;
 }
 
-/* SipHash-2-4 of: kind and lengths, the words, the pieces, each filled up with zeros. */
+/* SipHash-c-d of: kind and lengths, the words, the pieces, each filled up with zeros. */
 static inline __attribute__((always_inline)) uint64_t mac(const uint8_t key[16], enum domain domain,
-        const uint64_t *words, unsigned n_words, const struct sb_piece *pieces, unsigned n)
+        const uint64_t *words, unsigned n_words, const struct sb_piece *pieces, unsigned n, unsigned c, unsigned d)
 {
 	uint64_t v[4], lengths = 0;
 	siphash_begin(v, key);
 	for (unsigned i = 0; i < n; i++)
 		lengths |= (uint64_t)(pieces[i].len & 0xffff) << 16 * i;
-	siphash_add(v, lengths | (uint64_t)domain << 56, 2);
+	siphash_add(v, lengths | (uint64_t)domain << 56, c);
 	for (unsigned i = 0; i < n_words; i++)
-		siphash_add(v, words[i], 2);
+		siphash_add(v, words[i], c);
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *p = pieces[i].p, *end = p + pieces[i].len;
 		for (; end - p >= 8; p += 8)
-			siphash_add(v, siphash_word(p), 2);
+			siphash_add(v, siphash_word(p), c);
 		if (p < end)
-			siphash_add(v, siphash_tail(p, (size_t)(end - p)), 2);
+			siphash_add(v, siphash_tail(p, (size_t)(end - p)), c);
 	}
 	v[2] ^= 0xff;
-	siphash_rounds(v, 4);
+	siphash_rounds(v, d);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 _Static_assert(16 * SB_PIECES_MAX <= 48, "the lengths leave the topmost byte to the domain");
@@ -224,26 +224,26 @@ void sb_rr_token(const struct sb_keys *k, const char *call_id, size_t call_id_le
         const char *hostport, size_t hostport_len, char out[SB_RR_TOKEN_LEN])
 {
 	const struct sb_piece pieces[] = {{call_id, call_id_len}, {tag, tag_len}, {hostport, hostport_len}};
-	hex16(mac(k->fleet, DOMAIN_RECORD_ROUTE, NULL, 0, pieces, 3), out);
+	hex16(mac(k->fleet, DOMAIN_RECORD_ROUTE, NULL, 0, pieces, 3, 2, 4), out);
 }
 
 uint64_t sb_branch_mac(
         const struct sb_keys *k, const uint64_t words[SB_MAC_WORDS], const struct sb_piece *pieces, unsigned n)
 {
-	return mac(k->fleet, DOMAIN_BRANCH, words, SB_MAC_WORDS, pieces, n);
+	return mac(k->fleet, DOMAIN_BRANCH, words, SB_MAC_WORDS, pieces, n, 1, 3);
 }
 
 uint64_t sb_tag_mac(
         const struct sb_keys *k, const uint64_t words[SB_MAC_WORDS], const struct sb_piece *pieces, unsigned n)
 {
-	return mac(k->boot, DOMAIN_TAG, words, SB_MAC_WORDS, pieces, n);
+	return mac(k->boot, DOMAIN_TAG, words, SB_MAC_WORDS, pieces, n, 2, 4);
 }
 
 void sb_hash_key(const struct sb_keys *k, uint32_t purpose, uint8_t key[16])
 {
 	for (uint64_t half = 0; half < 2; half++) {
 		const uint64_t words[SB_MAC_WORDS] = {purpose, half};
-		uint64_t h = mac(k->boot, DOMAIN_KEY, words, SB_MAC_WORDS, NULL, 0);
+		uint64_t h = mac(k->boot, DOMAIN_KEY, words, SB_MAC_WORDS, NULL, 0, 2, 4);
 		memcpy(key + 8 * half, &h, sizeof h);
 	}
 }

@@ -63,7 +63,8 @@ struct sb_piece {
 #define SB_PIECES_MAX 3
 #define SB_MAC_WORDS  2
 
-/* What signs a stateless branch, with the fleet key: of numbers and up to three pieces, in order, lengths included. */
+/* What signs a stateless branch, with the fleet key: of numbers and up to three pieces, in order, lengths included.
+ * SipHash-1-3: it is good for as long as one answer is under way, and every message in a dialog has one. */
 uint64_t sb_branch_mac(
         const struct sb_keys *k, const uint64_t words[SB_MAC_WORDS], const struct sb_piece *pieces, unsigned n);
 
