@@ -2,12 +2,14 @@
 /* bridge.c - a wire between two DPDK ports, for the end-to-end tests: what comes in at one leaves by the other. The
  * arguments are the EAL's and name the two, as in: bridge --no-huge --vdev net_memif0,... --vdev net_af_packet0,iface=e
  * Says "ready" when both ports are started; a memif client waits for its server.
- * Unlike dpdk-testpmd it lets the CPU go when nothing comes: the tests share two. */
+ * It loses nothing while both are connected: what one has no room for waits, what comes behind it waits in its ring.
+ * Unlike dpdk-testpmd it lets the CPU go when nothing moves: the tests share two. */
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -54,23 +56,44 @@ static void start(uint16_t port)
 	(void)rte_eth_promiscuous_enable(port);
 }
 
-static uint16_t carry(uint16_t from, uint16_t to)
-{
+/* One direction: what was read at `from` and is not yet written at `to`. */
+struct way {
+	uint16_t from, to, n;
 	struct rte_mbuf *m[BURST];
-	uint16_t n = rte_eth_rx_burst(from, 0, m, BURST), sent = rte_eth_tx_burst(to, 0, m, n);
-	if (sent < n)
-		rte_pktmbuf_free_bulk(m + sent, n - sent);
-	return n;
+};
+
+static bool connected(uint16_t port)
+{
+	struct rte_eth_link link;
+	return rte_eth_link_get_nowait(port, &link) || link.link_status; /* a port that cannot tell always is */
+}
+
+/* How many moved. */
+static uint16_t carry(struct way *w)
+{
+	if (!w->n) {
+		w->n = rte_eth_rx_burst(w->from, 0, w->m, BURST);
+	} else if (!connected(w->to)) {
+		rte_pktmbuf_free_bulk(w->m, w->n);
+		w->n = 0;
+	}
+	uint16_t sent = rte_eth_tx_burst(w->to, 0, w->m, w->n);
+	w->n -= sent;
+	memmove(w->m, w->m + sent, w->n * sizeof(w->m[0]));
+	return sent;
 }
 
 static void forward(void)
 {
+	struct way there = {.from = 0, .to = 1}, back = {.from = 1, .to = 0};
 	for (unsigned idle = 0; !over; idle++) {
-		if (carry(0, 1) + carry(1, 0))
+		if (carry(&there) + carry(&back))
 			idle = 0;
 		else if (idle > BURST)
 			nap(IDLE_NS);
 	}
+	rte_pktmbuf_free_bulk(there.m, there.n);
+	rte_pktmbuf_free_bulk(back.m, back.n);
 }
 
 int main(int argc, char **argv)
