@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""sipp: started on a scenario of ../scenarios, awaited by its port or its end, judged by its own statistics."""
+"""sipp: started on a scenario (of ../scenarios, or a path without its .xml), awaited by its port or its end, judged by its own statistics."""
 import csv
 import os
 import select
@@ -25,7 +25,7 @@ class Sipp:
                  limit=None, arguments=(), **values):
         Sipp.count += 1
         self.host = host
-        self.stem = Path(directory) / f"sipp{Sipp.count}-{host.label}-{scenario}"
+        self.stem = Path(directory) / f"sipp{Sipp.count}-{host.label}-{Path(scenario).name}"
         content = (SCENARIOS / f"{scenario}.xml").read_text(encoding="ascii")
         for name, value in values.items():
             content = content.replace(f"@{name.upper()}@", str(value))
@@ -76,14 +76,17 @@ class Sipp:
         self.process.wait()
         return self
 
-    def figures(self):
-        """{successful, failed, retransmissions, created} of the last line it wrote; sipp writes one a second and at its end."""
+    def rows(self):
+        """All that it wrote of its statistics, by sipp's own names."""
         try:
             with open(self.stats, newline="", encoding="latin-1") as file:
-                rows = list(csv.DictReader(file, delimiter=";"))
+                return list(csv.DictReader(file, delimiter=";"))
         except FileNotFoundError:
-            rows = []
-        last = rows[-1] if rows else {}
+            return []
+
+    def figures(self):
+        """{successful, failed, retransmissions, created} of the last line it wrote; sipp writes one a second and at its end."""
+        last = (self.rows() or [{}])[-1]
         return {name: int(last.get(column) or 0) for name, column in COLUMNS.items()}
 
     def complaint(self):
