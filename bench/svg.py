@@ -48,6 +48,11 @@ class Axis:
         return ticks(self.low, self.high, about)
 
 
+def steps(points, width):
+    """Of values that each hold for `width` around their x, the outline."""
+    return [(at + side * width / 2, value) for at, value in points for side in (-1, 1)]
+
+
 class Panel:
     """One pair of axes. Series: line() or area() of (x, y) points in order of x."""
 
@@ -74,8 +79,10 @@ class Panel:
 
 
 class Figure:
-    def __init__(self, title, x_label, subtitle="", x_log=False):
-        self.title, self.subtitle, self.x_label, self.x_log = title, subtitle, x_label, x_log
+    """x_range: (low, high), or that of the points."""
+
+    def __init__(self, title, x_label, subtitle="", x_log=False, x_range=None):
+        self.title, self.subtitle, self.x_label, self.x_log, self.x_range = title, subtitle, x_label, x_log, x_range
         self.panels, self.marks, self.bands = [], [], []
 
     def panel(self, *arguments, **keys):
@@ -137,7 +144,7 @@ class Figure:
     def _frame(self, panel, top, x, y, last):
         right = WIDTH - RIGHT
         for start, end in self.bands:
-            self.out.append(f"<rect x='{x(start):g}' y='{top}' width='{x(end) - x(start):g}' height='{panel.height}' fill='#f3e9e4'/>")
+            self.out.append(f"<rect x='{x(start):g}' y='{top}' width='{x(end) - x(start):g}' height='{panel.height}' fill='#f4f4f0'/>")
         for value in y.ticks(4):
             self.out.append(f"<path d='M{LEFT} {y(value):g}H{right}' stroke='#e2e2e2'/>")
             self._text(LEFT - 8, y(value) + 4, label(value), anchor="end")
@@ -149,13 +156,14 @@ class Figure:
         self._text(16, middle, panel.y_label, anchor="middle", more=f"transform='rotate(-90 16 {middle:g})'")
         self._series(panel, x, y)
         self.out.append(f"<path d='M{LEFT} {top}V{top + panel.height}H{right}' fill='none' stroke='#888'/>")
-        for number, (at, text) in enumerate(self.marks):
+        for at, text in self.marks:
             self.out.append(f"<path d='M{x(at):g} {top}V{top + panel.height}' stroke='#444' stroke-dasharray='4 3'/>")
             if panel is self.panels[0]:
-                self._text(x(at) + 5, top + panel.height - 8, text, fill="#222")
+                self._text(x(at) + 5, top + panel.height - 8, text, fill="#222",
+                           more="stroke='#fff' stroke-width='3' paint-order='stroke'")
 
     def render(self):
-        xs = [at for panel in self.panels for one in panel.series for at, _ in one[1]] or [0, 1]
+        xs = self.x_range or [at for panel in self.panels for one in panel.series for at, _ in one[1]] or [0, 1]
         x = Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT, self.x_log)
         head = TOP + (18 if self.subtitle else 0)
         height = head + sum(panel.height + GAP for panel in self.panels) - GAP + BOTTOM

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """bench/sipp failover: amid load the primary trunk is killed or frozen, and later comes back. How wide is the dip?"""
+import contextlib
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-from peers import BIN_S, PATIENCE_S, Nothing, Peer
+from peers import BIN_S, PATIENCE_S, Nothing, demo
 from ramp import part
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -14,6 +16,7 @@ import svg  # noqa: E402
 SLIDE_S = 0.05  # the dip is looked for in steps of this
 WINDOW_S = 0.2  # calls a second are counted over this
 BACK = 0.95  # of the calls a second before the kill
+AGAIN_S = 0.5  # what is sent again is shown by bins of this
 QUIET_S = 1.0  # so long it must stay there
 
 
@@ -71,10 +74,8 @@ class Story:
             self.caller.process.wait(5)
         for peer in self.bed.trunks.values():  # they write what they have
             peer.process.send_signal(signal.SIGINT)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it is ended for good later
                 peer.process.wait(3)
-            except Exception:  # noqa: BLE001 - it is ended for good later
-                pass
 
 
 def paced(times, start, end):
@@ -106,50 +107,50 @@ def binned(times, start, end, width=BIN_S):
 
 
 def slices(answered, start, end, share):
-    """Set-up time, ms, of the calls answered in each bin: None where none was."""
+    """Set-up time, ms, of the calls answered in each bin: None where none was. sipp counts whole ms."""
     bins = {}
     for at, ms in answered:
         bins.setdefault(int((at - start) / BIN_S), []).append(ms)
-    return [((n + 0.5) * BIN_S, max(0.5, part(sorted(bins[n]), share)) if n in bins else None)
+    return [((n + 0.5) * BIN_S, max(1.0, part(sorted(bins[n]), share)) if n in bins else None)
             for n in range(int((end - start) / BIN_S))]
 
 
-def repeats(story, start):
-    """Messages sent again in each second: by the caller and, where the daemon tells, by the proxy."""
-    caller = {}
-    for line in story.caller.rows():
-        second = int(float(line["CurrentTime"].split("\t")[2]) - start)
-        caller[second] = caller.get(second, 0) + int(line["Retransmissions(P)"] or 0)
-    proxy, last = {}, None
-    for at, sent, _ in story.samples:
-        if sent is not None and last is not None:
-            proxy[int(at - start)] = proxy.get(int(at - start), 0) + sent - last
-        last = sent
-    return caller, proxy
+def repeats(story, start, end):
+    """[(second, messages sent again a second)]: by the caller, and by the proxy where the daemon tells."""
+    caller = [(float(line["CurrentTime"].split("\t")[2]), int(line["Retransmissions(P)"] or 0)) for line in story.caller.rows()]
+    counts = [(at, sent) for at, sent, _ in story.samples if sent is not None]
+    proxy = [(counts[n][0], counts[n][1] - counts[n - 1][1]) for n in range(1, len(counts))]
+    return [binned([at for at, times in source for _ in range(times)], start, end, AGAIN_S) for source in (caller, proxy)]
+
+
+def shown(made):
+    return f"{made['dip_ms']} ms" if made["dip_ms"] else f"none within {WINDOW_S * 1000:.0f} ms"
 
 
 def plot(path, story, made, lists):
     """Three panels over the same seconds."""
     start, end = story.when["begun"], story.when["begun"] + story.options.time
     killed, back = story.when["killed"] - start, story.when["back"] - start
+    formula = f"; formula {demo.TRYING_MS} ms x (2^{demo.RETRIES + 1} - 1) = {demo.FORMULA_MS} ms" if story.bed.daemon else ""
     figure = svg.Figure(f"The primary is {story.options.how} at {story.options.rate} calls/s", "seconds",
-                        f"dip {made['dip_ms']:.0f} ms, {made['setups_lost']} calls not answered, {made['calls_lost']} lost in "
-                        f"progress, of {made['calls']}")
+                        f"dip {shown(made)}{formula if story.options.how == 'frozen' else ''}; of {made['calls']} calls "
+                        f"{made['setups_lost']} not answered, {made['calls_lost']} lost in progress",
+                        x_range=(0, story.options.time))
+    figure.band(killed, back)
     figure.mark(killed, "primary " + story.options.how)
     figure.mark(back, "primary back")
     rate = figure.panel("calls/s answered", 200)
     rate.area(binned(lists["primary"], start, end), "by the primary", svg.COLOURS[0])
     rate.area(binned(lists["secondary"], start, end), "by the secondary", svg.COLOURS[1])
     rate.line(binned(lists["times"], start, end), "as the caller sees it", "#333", 1.2)
-    setup = figure.panel("set-up time, ms", 150, log=True)
+    setup = figure.panel("set-up time, ms", 150, log=True, low=1)
     setup.line(slices(lists["answered"], start, end, 0.5), "median of 0.2 s", svg.COLOURS[0])
     setup.line(slices(lists["answered"], start, end, 1), "longest of 0.2 s", svg.COLOURS[3])
     again = figure.panel("sent again, 1/s", 120, high=None if any(made["repeated"].values()) else 10)
-    caller, proxy = repeats(story, start)
-    seconds = range(int(story.options.time))
+    caller, proxy = repeats(story, start, end)
     if story.bed.daemon:
-        again.area([(n + 0.5, proxy.get(n, 0)) for n in seconds], "by the proxy, to trunks", svg.COLOURS[2])
-    again.area([(n + 0.5, caller.get(n, 0)) for n in seconds], "by the caller", svg.COLOURS[3])
+        again.area(svg.steps(proxy, AGAIN_S), "by the proxy, to trunks", svg.COLOURS[2])
+    again.area(svg.steps(caller, AGAIN_S), "by the caller", svg.COLOURS[3])
     figure.save(path)
 
 
@@ -189,7 +190,7 @@ def play(bed, options, out, tell):
     for name, value in (
             (f"primary {options.how} at", f"{options.rate} calls/s, of {options.time} s the middle third"),
             ("before", f"{made['before_per_second']:.0f} calls/s answered"),
-            ("dip", f"{made['dip_ms']} ms from the kill to {BACK:.0%} again ({WINDOW_S * 1000:.0f} ms windows), lowest "
+            ("dip", f"{shown(made)}, from then to {BACK:.0%} again ({WINDOW_S * 1000:.0f} ms windows); lowest "
                     f"{made['lowest_per_second']:.0f} calls/s"),
             ("longest set-up", f"{made['longest_setup_ms']:.0f} ms"),
             ("calls", f"{made['calls']}"),

@@ -2,6 +2,8 @@
 """Who takes part in a load test: sipp as callers and as trunks, and switchbackd between them or a proxy that is there already."""
 import contextlib
 import os
+import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -39,13 +41,21 @@ class Peer(Sipp):
     def __init__(self, host, directory, scenario, **keys):
         arguments = ["-fd", f"{BIN_S * 1000:.0f}ms", "-deadcall_wait", str(DEAD_CALL_MS), *keys.pop("arguments", ())]
         super().__init__(host, directory, HERE / scenario, arguments=arguments, **keys)
-        self.cpu_s = 0.0
+        self.cpu_s, self.overflowed = 0.0, 0
 
     def look(self):
-        """Reads the CPU time so far; call it while the process runs."""
+        """Reads the CPU time so far, and how many datagrams found its socket full; call it while the process runs."""
         with contextlib.suppress(OSError, IndexError):
             fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
             self.cpu_s = max(self.cpu_s, (int(fields[11]) + int(fields[12])) / TICKS)
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.process.pid}/net/udp").read_text(encoding="ascii").splitlines()[1:]:
+                if self.bound_to(line.split()[1]):
+                    self.overflowed = max(self.overflowed, int(line.split()[12]))
+
+    def bound_to(self, address):
+        """ADDRESS:PORT as /proc/net/udp writes it."""
+        return address == f"{struct.unpack('=I', socket.inet_aton(self.host.address()))[0]:08X}:{self.port:04X}"
 
     def answered(self):
         """[(wall clock, ms from INVITE to 200)] of the calls answered, in order. Needs -trace_rtt."""
@@ -122,6 +132,9 @@ class Bed:
 
     def cpu_s(self):
         return sum(peer.cpu_s for peer in self.peers)
+
+    def overflowed(self):
+        return sum(peer.overflowed for peer in self.peers)
 
     def counters(self):
         return self.daemon.counters() if self.daemon else {}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""bench/sipp in small: does it measure, and does it say so when a step fails?"""
+import json
+import subprocess
+from pathlib import Path
+
+from harness.case import test
+
+SIPP = Path(__file__).resolve().parents[3] / "bench/sipp"
+
+
+def finished(done):
+    """The exit status and what it tells."""
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1, (done.returncode, done.stdout, done.stderr)
+    return done.returncode, json.loads(lines[0])
+
+
+@test(capture=False, sanitized=False)
+def bench_sipp_measures_a_failover(t):
+    """In namespaces of its own: the primary falls silent at 50 calls a second; no call is lost, and the dip is what the formula says,
+    100 ms x (2^3 - 1)."""
+    plot = t.directory / "plot.svg"
+    status, made = finished(subprocess.run([SIPP, "failover", "--how", "frozen", "--rate", "50", "--time", "6", "--build", t.build, "--plot",
+                                            plot, "--json"], capture_output=True, text=True, timeout=60, check=False))
+    assert status == 0 and made["calls"] == 300 and made["setups_lost"] == made["calls_lost"] == 0, made
+    assert 500 <= made["dip_ms"] <= 2500 and 690 <= made["longest_setup_ms"] <= 2500, made
+    assert plot.read_text(encoding="utf-8").rstrip().endswith("</svg>")
+
+
+@test(capture=False, sanitized=False)
+def bench_sipp_finds_the_first_failing_step(t):
+    """Against a proxy at another address that sheds what is over 30 calls a second: 20 pass, 100 do not, 180 are not tried."""
+    settings = t.config(trunks=("t1",), limits={"transactions": 20000, "invite_rate_per_source": 30})
+    settings["trunks"][0]["address"] = "192.0.2.21:5060"
+    t.start(settings)
+    host = t.network["caller"].ns
+    host.run("ip", "addr", "add", "192.0.2.21/24", "dev", "eth0")
+    try:
+        t.meet("caller")
+        status, made = finished(host.run(str(SIPP), "ramp", "--begin", "20", "--step", "80", "--rate", "180", "--time", "1", "--json",
+                                         "--proxy", t.proxy[0], "--local", "192.0.2.1:5070", "--trunks", "192.0.2.21", check=False))
+    finally:
+        host.run("ip", "addr", "del", "192.0.2.21/24", "dev", "eth0")
+    assert status == 1 and [one["asked_per_second"] for one in made["steps"]] == [20, 100], made
+    first, second = made["steps"]
+    assert not first["wrong"] and first["calls"] == 20 and second["failed_calls"] > 0 and not made["reached"], made
+
