@@ -159,7 +159,8 @@ class Figure:
         for at, text in self.marks:
             self.out.append(f"<path d='M{x(at):g} {top}V{top + panel.height}' stroke='#444' stroke-dasharray='4 3'/>")
             if panel is self.panels[0]:
-                self._text(x(at) + 5, top + panel.height - 8, text, fill="#222",
+                side, anchor = (-5, "end") if x(at) > LEFT + 7 * len(text) else (5, "start")
+                self._text(x(at) + side, top + panel.height - 8, text, anchor=anchor, fill="#222",
                            more="stroke='#fff' stroke-width='3' paint-order='stroke'")
 
     def render(self):

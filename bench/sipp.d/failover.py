@@ -83,15 +83,13 @@ def paced(times, start, end):
 
 
 def dip(times, before, killed, end):
-    """(width in s, lowest calls/s, when it was back): from the kill until calls/s are back at BACK of `before` and stay there. Only
-    windows after the kill count; 0 if none is below."""
+    """(width in s, lowest calls/s, when it was back): from the kill until calls/s are back at BACK of `before` and stay there for
+    QUIET_S; what falls later has another cause. Only windows after the kill count; 0 if none is below."""
     low, back, at = before, killed, killed
-    while at + WINDOW_S <= end:
+    while at + WINDOW_S <= end and at - back <= QUIET_S:
         now = paced(times, at, at + WINDOW_S)
         low = min(low, now)
         if now < BACK * before:
-            if at - back > QUIET_S and back > killed:
-                break
             back = at + WINDOW_S
         at += SLIDE_S
     return back - killed, low, back

@@ -39,7 +39,7 @@ class Peer(Sipp):
     """sipp that tells the time of each answered call, and what it took of the CPU."""
 
     def __init__(self, host, directory, scenario, **keys):
-        arguments = ["-fd", f"{BIN_S * 1000:.0f}ms", "-deadcall_wait", str(DEAD_CALL_MS), *keys.pop("arguments", ())]
+        arguments = ["-fd", f"{keys.pop('report_s', BIN_S) * 1000:.0f}ms", "-deadcall_wait", str(DEAD_CALL_MS), *keys.pop("arguments", ())]
         super().__init__(host, directory, HERE / scenario, arguments=arguments, **keys)
         self.cpu_s, self.overflowed = 0.0, 0
 
@@ -77,7 +77,9 @@ class Peer(Sipp):
             path.unlink(missing_ok=True)
 
 
-RTT = ("-trace_rtt", "-rtt_freq", "20")
+def traced(every):
+    """sipp logs the time of calls answered, so many at once; the last that do not fill a lot it never writes. 0: none."""
+    return ("-trace_rtt", "-rtt_freq", str(every)) if every else ()
 
 
 class Bed:
@@ -86,6 +88,7 @@ class Bed:
     def __init__(self, options, directory):
         self.options, self.directory, self.peers = options, directory, []
         self.network = self.daemon = None
+        self.report_s = 1 if options.mode == "soak" else BIN_S  # a row of sipp's statistics has 1.5 KB
         os.sched_setaffinity(0, PEER_CPUS)
         if options.proxy:
             self.target = options.proxy
@@ -113,13 +116,15 @@ class Bed:
 
     def trunk(self, name):
         host, port = self.trunk_hosts[name]
-        return self._keep(Peer(host, self.directory, "trunk", port=port, ring=self.options.ring, arguments=RTT)).bound()
+        every = 1 if self.options.mode == "failover" else 0
+        return self._keep(Peer(host, self.directory, "trunk", port=port, ring=self.options.ring, arguments=traced(every),
+                               report_s=self.report_s)).bound()
 
-    def caller(self, rate, calls, trace=True):
-        keys = {"rate": rate, "calls": calls, "limit": max(1000, rate * PATIENCE_S)}
+    def caller(self, rate, calls, every=1):
+        keys = {"rate": rate, "calls": calls, "limit": max(1000, rate * PATIENCE_S), "report_s": self.report_s}
         return self._keep(Peer(self.caller_host, self.directory, "caller", port=self.caller_port, target=self.target,
                                number=self.options.number, hold=self.options.hold,
-                               arguments=["-max_non_invite_retrans", "4", "-aa", *(RTT if trace else ())], **keys))
+                               arguments=["-max_non_invite_retrans", "4", "-aa", *traced(every)], **keys))
 
     def _keep(self, peer):
         self.peers.append(peer)

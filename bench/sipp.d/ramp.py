@@ -26,7 +26,7 @@ def pace(times):
 def step(bed, rate, seconds, tell):
     calls = rate * seconds
     began, lost, seen = time.monotonic(), bed.overflowed(), [(time.monotonic(), bed.cpu_s())]
-    caller = bed.caller(rate, calls)
+    caller = bed.caller(rate, calls, every=max(1, rate // 200))
     tell(f"{rate} calls/s for {seconds} s ...")
     ended = wait_quiet(caller, bed, began + seconds * 2 + PATIENCE_S,
                         lambda: seen.append((time.monotonic(), bed.cpu_s())))
@@ -57,7 +57,7 @@ def why(made, ended):
     if not ended:
         return "calls did not end"
     if made["failed_calls"]:
-        return f"{made['failed_calls']} calls failed"
+        return f"calls failed: {made['failed_calls']}"
     if made["answered_per_second"] < made["asked_per_second"] * RATE_KEPT:
         return "rate not reached"
     if made["repeated"] > made["calls"] * REPEATED:

@@ -27,22 +27,25 @@ class Watch:
     def __init__(self, bed, caller, options, out, tell):
         self.bed, self.caller, self.options, self.out, self.tell = bed, caller, options, out, tell
         self.began, self.samples, self.told = time.monotonic(), [], -1.0
+        self.past = None
         self.every = max(1, options.time // POINTS)
         self.row_every = max(5, options.time // 12)
         out(ROW.format(*HEAD))
 
     def sample(self):
-        figures = self.caller.figures()
-        made = {"second": round(time.monotonic() - self.began, 1), **figures}
+        now = self.caller.last().get("CurrentTime", "\t\t0").split("\t")[2]
+        made = {"second": round(time.monotonic() - self.began, 1), "row_at": float(now), **self.caller.figures()}
         if self.bed.daemon:
             memory = self.bed.daemon.call("memory")
             made |= {"heap_kib": memory["heap"]["allocated"] // 1024, "resident_kib": resident_kib(self.bed.daemon.process.pid),
-                     "lingering": memory["lingering"]["in_use"], "lingering_max": memory["lingering"]["max"], "packets": sum(one["in_use"] for one in memory["packets"])}
+                     "lingering": memory["lingering"]["in_use"], "lingering_max": memory["lingering"]["max"],
+                     "packets": sum(one["in_use"] for one in memory["packets"])}
         return made
 
     def rate(self, made):
-        past = self.samples[-1] if self.samples else {"second": 0, "created": 0}
-        return (made["created"] - past["created"]) / max(made["second"] - past["second"], 0.1)
+        """Calls a second between two of sipp's own rows."""
+        past, self.past = self.past, (made["created"], made.pop("row_at"))
+        return (self.past[0] - past[0]) / (self.past[1] - past[1]) if past and self.past[1] > past[1] else made["created"]
 
     def second(self):
         made = self.sample()
@@ -61,7 +64,8 @@ class Watch:
 
 
 def growth(samples, seconds):
-    """{figure: [when settled, at the end, the most it may be]}: the lowest of a fifth of the time, as calls on their way come and go."""
+    """{figure: [when settled, at the end, the most it may be]}: the lowest of a fifth of the time, as calls on their way come and
+    go."""
     settled = [one for one in samples if one["second"] >= min(SETTLED_S, seconds / 2) and "heap_kib" in one]
     fifth = max(1, len(settled) // 5)
     if len(settled) < 2:
@@ -76,7 +80,7 @@ def growth(samples, seconds):
 
 
 def verdict(made, grown):
-    wrong = [f"{made['failed_calls']} calls failed"] if made["failed_calls"] else []
+    wrong = [f"calls failed: {made['failed_calls']}"] if made["failed_calls"] else []
     wrong += [f"{name} grew from {before} to {after}" for name, (before, after, most) in grown.items() if after > most]
     return "; ".join(wrong + ([made["books"]] if made["books"] else []))
 
@@ -84,7 +88,7 @@ def verdict(made, grown):
 def play(bed, options, out, tell):
     bed.start()
     calls = options.rate * options.time
-    caller = bed.caller(options.rate, calls, trace=False)
+    caller = bed.caller(options.rate, calls, every=0)
     watch = Watch(bed, caller, options, out, tell)
     ended = wait_quiet(caller, bed, time.monotonic() + options.time * 1.5 + PATIENCE_S, watch.second)
     took, figures = time.monotonic() - watch.began, caller.figures()

@@ -9,11 +9,16 @@ from harness.case import test
 SIPP = Path(__file__).resolve().parents[3] / "bench/sipp"
 
 
-def finished(done):
-    """The exit status and what it tells."""
-    lines = done.stdout.splitlines()
-    assert len(lines) == 1, (done.returncode, done.stdout, done.stderr)
-    return done.returncode, json.loads(lines[0])
+def measured(run):
+    """The exit status and what it tells. A run in which the machine did not run sipp says nothing and is made again, twice at most."""
+    for _ in range(3):
+        done = run()
+        lines = done.stdout.splitlines()
+        assert len(lines) == 1, (done.returncode, done.stdout, done.stderr)
+        made = json.loads(lines[0])
+        if not any(one["starved"] for one in made.get("steps", [made])):
+            break
+    return done.returncode, made
 
 
 @test(capture=False, sanitized=False)
@@ -21,8 +26,9 @@ def bench_sipp_measures_a_failover(t):
     """In namespaces of its own: the primary falls silent at 50 calls a second; no call is lost, and the dip is what the formula says,
     100 ms x (2^3 - 1)."""
     plot = t.directory / "plot.svg"
-    status, made = finished(subprocess.run([SIPP, "failover", "--how", "frozen", "--rate", "50", "--time", "6", "--build", t.build, "--plot",
-                                            plot, "--json"], capture_output=True, text=True, timeout=60, check=False))
+    status, made = measured(lambda: subprocess.run(
+        [SIPP, "failover", "--how", "frozen", "--rate", "50", "--time", "6", "--build", t.build, "--plot", plot, "--json"],
+        capture_output=True, text=True, timeout=60, check=False))
     assert status == 0 and made["calls"] == 300 and made["setups_lost"] == made["calls_lost"] == 0, made
     assert 500 <= made["dip_ms"] <= 2500 and 690 <= made["longest_setup_ms"] <= 2500, made
     assert plot.read_text(encoding="utf-8").rstrip().endswith("</svg>")
@@ -38,8 +44,9 @@ def bench_sipp_finds_the_first_failing_step(t):
     host.run("ip", "addr", "add", "192.0.2.21/24", "dev", "eth0")
     try:
         t.meet("caller")
-        status, made = finished(host.run(str(SIPP), "ramp", "--begin", "20", "--step", "80", "--rate", "180", "--time", "1", "--json",
-                                         "--proxy", t.proxy[0], "--local", "192.0.2.1:5070", "--trunks", "192.0.2.21", check=False))
+        status, made = measured(lambda: host.run(
+            str(SIPP), "ramp", "--begin", "20", "--step", "80", "--rate", "180", "--time", "1", "--json",
+            "--proxy", t.proxy[0], "--local", "192.0.2.1:5070", "--trunks", "192.0.2.21", check=False))
     finally:
         host.run("ip", "addr", "del", "192.0.2.21/24", "dev", "eth0")
     assert status == 1 and [one["asked_per_second"] for one in made["steps"]] == [20, 100], made
