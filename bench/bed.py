@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the benchmarks share: switchbackd in a namespace of its own, the load generator at the other end of its port."""
+import contextlib
 import json
+import mmap
 import os
-import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,17 +72,75 @@ def memif(directory, role):
     return f"net_memif0,role={role},socket={directory}/memif.sock,socket-abstract=no,bsize=2048,rsize=10"
 
 
-def loadgen(build, device, *options, cpu=CPUS[0], json_lines=True, memory=512, namespace=None, show=None):
-    """Runs the generator to its end; the JSON lines it prints."""
-    command = ["taskset", "-c", str(cpu), find_program(build, "loadgen"), "--no-pci", "--no-huge", "-m", str(memory), "--no-telemetry",
-               "--no-shconf", "--lcores", f"0@{cpu}", "--log-level", "error", "--", "--device", device, "--proxy", PROXY, "--gateway", GATEWAY]
+def loadgen_start(build, device, *options, cpu=CPUS[0], json_lines=True, memory=512, namespace=None, show=None, hugepages=False, nice=0):
+    """The generator as a process; read its end with loadgen_end()."""
+    pages = ["--in-memory"] if hugepages else ["--no-huge", "-m", str(memory), "--no-shconf"]
+    command = ["taskset", "-c", str(cpu), *(["nice", "-n", str(nice)] if nice else []), find_program(build, "loadgen"), "--no-pci", *pages,
+               "--no-telemetry", "--lcores", f"0@{cpu}", "--log-level", "*:error", "--", "--device", device, "--proxy", PROXY,
+               "--gateway", GATEWAY]
     command += [str(option) for option in options] + (["--json"] if json_lines else [])
     if namespace:
-        process = namespace.spawn(command, stdout=subprocess.PIPE, stderr=show, text=True)
-    else:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=show, text=True)
+        return namespace.spawn(command, stdout=subprocess.PIPE, stderr=show, text=True)
+    return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdout=subprocess.PIPE, stderr=show, text=True)
+
+
+def loadgen_end(process, json_lines=True):
+    """Waits for its end; the JSON lines that it printed."""
     out, _ = process.communicate()
     lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")] if json_lines else out
     if not lines:
         raise Failed(f"loadgen ended with {process.returncode}: {out}")
     return lines
+
+
+def loadgen(build, device, *options, json_lines=True, **keys):
+    """Runs the generator to its end; the JSON lines it prints."""
+    return loadgen_end(loadgen_start(build, device, *options, json_lines=json_lines, **keys), json_lines)
+
+
+PREPARE = f". {ROOT}/packaging/prepare.sh; "
+NR_HUGEPAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+
+
+@contextlib.contextmanager
+def huge_pages(megabytes):
+    """The kernel sets so much aside where it can, and gets it back. Yields whether it did."""
+    before = NR_HUGEPAGES.read_text() if NR_HUGEPAGES.exists() else None
+    try:
+        subprocess.run(["bash", "-c", PREPARE + f"prepare_hugepages {megabytes}"], check=False)
+        free = NR_HUGEPAGES.with_name("free_hugepages")
+        yield before is not None and int(free.read_text()) * 2 >= megabytes
+    finally:
+        if before is not None:
+            subprocess.run(["bash", "-c", PREPARE + f"hugepages_before={int(before)}; restore_hugepages"], check=False)
+
+
+def warm_memory(megabytes):
+    """A virtual machine gets memory of its host when it first touches it, which takes it milliseconds a huge page. So it is
+    touched before anything is measured."""
+    with mmap.mmap(-1, megabytes << 20) as area:
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            area.madvise(mmap.MADV_HUGEPAGE)
+        for at in range(0, megabytes << 20, 4096):
+            area[at] = 1
+
+
+class Threads:
+    """How long each thread of a process ran, and how long it waited for a CPU, in seconds since the last look."""
+
+    def __init__(self, pid):
+        self.pid, self.before = pid, {}
+        self.look()
+
+    def look(self):
+        made, now = {}, {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                run, wait, _ = (int(field) for field in (task / "schedstat").read_text().split())
+                name = (task / "comm").read_text().strip()
+                old = self.before.get(task.name, (run, wait))
+                now[task.name] = (run, wait)
+                sum_run, sum_wait = made.get(name, (0.0, 0.0))
+                made[name] = (sum_run + (run - old[0]) / 1e9, sum_wait + (wait - old[1]) / 1e9)
+        self.before = now
+        return made

@@ -38,6 +38,24 @@ void gen_measure(struct gen *g, struct gen_call *c, enum gen_latency what)
 		gen_histogram_add(&g->f.latency[what], g->now - c->sent);
 }
 
+void gen_make_slots(struct gen *g, uint32_t generation)
+{
+	g->free_head = g->free_tail = g->open = 0;
+	for (uint32_t i = 0; i < g->o.slots; i++) {
+		g->free_slots[g->free_tail++] = i;
+		g->calls[i].gen = generation;
+	}
+}
+
+/* All calls at once, without a word: what still comes of them is stray. */
+void gen_abandon(struct gen *g)
+{
+	for (uint32_t i = 0; i < g->o.slots && g->open; i++) {
+		if (g->calls[i].state != GEN_FREE)
+			gen_close_call(g, i);
+	}
+}
+
 void gen_close_call(struct gen *g, uint32_t slot)
 {
 	g->calls[slot].state = GEN_FREE;
@@ -102,6 +120,8 @@ void gen_start_call(struct gen *g, uint64_t due)
 	c->due = due;
 	c->sent = due;
 	g->f.started++;
+	g->f.kind[c->kind]++;
+	g->f.behaviour[c->behaviour] += c->kind == GEN_CALL;
 	send_request(g, slot, own_method[c->kind]);
 	if (g->o.repeat && draw(g) % 100 < g->o.repeat) {
 		c->flags |= GEN_F_REPEATED;
@@ -111,13 +131,21 @@ void gen_start_call(struct gen *g, uint64_t due)
 	gen_wait(g, &g->repeat[0], slot, c->kind == GEN_CALL ? GEN_OP_REPEAT_INVITE : GEN_OP_REPEAT_OTHER, 1);
 }
 
-/* Only our Via is left, with the branch of the request it answers. */
-static bool via_is_ours(const struct gen_message *m, const struct gen_call *c, uint32_t slot)
+/* What is true of every response that comes to a caller: only its own Via is left, with the branch of the request it
+ * answers, and From is as it was. */
+static const char *response_is_wrong(struct gen *g, const struct gen_message *m, uint32_t slot)
 {
-	char branch[32] = "z9hG4bK";
-	branch[7] = m->method;
-	gen_hex(gen_hex(branch + 8, slot), c->gen);
-	return m->n_vias == 1 && memmem(m->via[0].p, m->via[0].len, branch, 24);
+	const struct gen_call *c = &g->calls[slot];
+	char tag[17] = "c";
+	struct gen_span from = gen_tag(m->from);
+	gen_identity(tag + 1, slot, c->gen);
+	if (m->n_vias != 1 || !gen_branch_is(m->via[0], m->method, slot, c->gen, &g->hint_caller))
+		return "a response with other Vias than the caller's one";
+	if (from.len != 17 || memcmp(from.p, tag, 17) != 0)
+		return "a response whose From is not the caller's";
+	if (m->status > 100 && m->status < 300 && !gen_extra_kept(g, m))
+		return "a response that has lost a header field";
+	return NULL;
 }
 
 static bool keep(char *to, size_t size, uint16_t *len, const char *from, size_t n)
@@ -131,8 +159,8 @@ static bool keep(char *to, size_t size, uint16_t *len, const char *from, size_t 
 
 static bool keep_tag(struct gen_call *c, const struct gen_message *m)
 {
-	const char *tag = memmem(m->to.p, m->to.len, ";tag=", 5);
-	return tag && keep(c->tag, sizeof c->tag, &c->tag_len, tag + 5, (size_t)(m->to.p + m->to.len - tag - 5));
+	struct gen_span tag = gen_tag(m->to);
+	return tag.p && keep(c->tag, sizeof c->tag, &c->tag_len, tag.p, tag.len);
 }
 
 /* Where the dialog goes: Contact, and the Record-Route values in the order they stand (one line here: one proxy or
@@ -142,7 +170,7 @@ static bool keep_dialog(struct gen_call *c, const struct gen_message *m, uint32_
 	const char *from = m->contact.p ? memchr(m->contact.p, '<', m->contact.len) : NULL;
 	const char *end = from ? memchr(from, '>', m->contact.len - (size_t)(from - m->contact.p)) : NULL;
 	char wanted[18] = "t";
-	gen_hex(gen_hex(wanted + 1, slot), c->gen);
+	gen_identity(wanted + 1, slot, c->gen);
 	return end && keep_tag(c, m) && c->tag_len == 17 && memcmp(c->tag, wanted, 17) == 0 &&
 	       keep(c->target, sizeof c->target, &c->target_len, from + 1, (size_t)(end - from - 1)) &&
 	       keep(c->route, sizeof c->route, &c->route_len, m->routes.p, m->routes.len);
@@ -201,8 +229,7 @@ static void take_invite_response(struct gen *g, const struct gen_message *m, uin
 			gen_histogram_add(&g->f.latency[GEN_L_TRYING], g->now - c->due);
 	} else if (!(c->flags & GEN_F_RANG)) {
 		c->flags |= GEN_F_RANG;
-		if (g->answer.delay)
-			gen_measure(g, c, GEN_L_RINGING);
+		gen_measure(g, c, GEN_L_RINGING);
 	}
 }
 
@@ -218,8 +245,9 @@ void gen_at_caller(struct gen *g, const struct gen_message *m)
 		return;
 	}
 	struct gen_call *c = &g->calls[slot];
-	if (!via_is_ours(m, c, slot)) {
-		gen_wrong(g, "a response with other Vias than the caller's one", m);
+	const char *why = response_is_wrong(g, m, slot);
+	if (why) {
+		gen_wrong(g, why, m);
 	} else if (m->method == 'I') {
 		take_invite_response(g, m, slot);
 	} else if (m->status < 200) {
@@ -307,7 +335,12 @@ static void run_queue(struct gen *g, struct gen_queue *q)
 		struct gen_wait w = q->ring[q->head & q->mask];
 		if (w.due > g->now)
 			return;
-		__builtin_prefetch(&g->calls[q->ring[(q->head + 8) & q->mask].slot], 1);
+		const struct gen_call *ahead = &g->calls[q->ring[(q->head + 8) & q->mask].slot];
+		__builtin_prefetch(ahead, 1);
+		if (q == &g->hang_up) {
+			__builtin_prefetch(ahead->target);
+			__builtin_prefetch(ahead->route);
+		}
 		q->head++;
 		act(g, &w);
 	}

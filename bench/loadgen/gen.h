@@ -13,7 +13,8 @@
 
 #define GEN_BURST   32
 #define GEN_LINES   64
-#define GEN_RETRIES 7 /* T1 doubles that often: RFC 3261 timers A, E and G within 64 T1 */
+#define GEN_EXTRA   "P-Charging-Vector" /* what makes messages as long as is asked for */
+#define GEN_RETRIES 7                   /* T1 doubles that often: RFC 3261 timers A, E and G within 64 T1 */
 
 /* What a trunk does with an INVITE; which one does what stands in the third byte of its address. */
 enum gen_behaviour { GEN_ANSWERS, GEN_REFUSES, GEN_ICMP, GEN_SILENT, GEN_BEHAVIOURS };
@@ -38,7 +39,8 @@ enum gen_latency {
 #define GEN_F_RANG     8  /* the caller has the 180 */
 #define GEN_F_REPEATED 16 /* something was sent twice: latencies of this call tell nothing */
 
-/* 1 KiB: the first cache lines are looked at for every message, the texts when they are needed. */
+/* 1 KiB: the first cache line is looked at for every message, the next two or three for ACK and BYE, the block when
+ * the trunk answers later. */
 struct gen_call {
 	uint32_t gen;
 	uint8_t state, kind, flags, behaviour;
@@ -48,10 +50,10 @@ struct gen_call {
 	uint16_t tag_len, target_len;
 	uint64_t due;    /* when the INVITE ought to have gone: latency is counted from here */
 	uint64_t sent;   /* the last message of the caller or the trunk whose way is being measured */
-	char tag[32];    /* the trunk's To tag as the caller knows it */
-	char target[56]; /* its Contact */
-	char route[184]; /* Record-Route values, as the caller must send them in Route */
-	char block[712]; /* Via to CSeq of the INVITE at the trunk, without To's tag: what its answers begin with */
+	char tag[24];    /* the trunk's To tag as the caller knows it */
+	char target[64]; /* its Contact */
+	char route[192]; /* Record-Route values, as the caller must send them in Route */
+	char block[704]; /* Via to CSeq of the INVITE at the trunk, without To's tag: what its answers begin with */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct gen_call) == 1024, "a power of two, so that slots are cheap to find");
 
@@ -80,16 +82,18 @@ struct gen_options {
 	const char *device, *proxy, *gateway;
 	double rate, seconds, hold, ring, give_up, report;
 	double t1;
-	unsigned slots, callers, body, trunks, numbers;
+	double from; /* where a ramp begins */
+	unsigned slots, callers, body, extra, numbers;
 	unsigned percent[GEN_KINDS], repeat;
 	unsigned behaviour[GEN_BEHAVIOURS]; /* parts of a hundred of the calls */
-	bool json, retransmit, ramp, warm;
+	bool json, retransmit, ramp;
 };
 
 struct gen_figures {
 	uint64_t started, answered, completed, shed, refused, lost, wrong, late, repeated, strays, others;
-	uint64_t rx, tx, tx_bytes, rx_bytes, refusals_acked, bad_checksums, not_started;
-	uint64_t busy, idle; /* ticks of turns with and without work */
+	uint64_t rx, tx, tx_bytes, rx_bytes, refusals_acked, not_started;
+	uint64_t kind[GEN_KINDS], behaviour[GEN_BEHAVIOURS]; /* of those started; behaviour of calls alone */
+	uint64_t busy, idle;                                 /* ticks of turns with and without work */
 	struct gen_histogram latency[GEN_LATENCIES];
 	char first_wrong[256];
 };
@@ -105,9 +109,10 @@ struct gen_message {
 	unsigned status; /* 0: a request */
 	char method;     /* of CSeq: I, A, C, B, O, R or ? */
 	char start;      /* of the request line, alike */
-	unsigned n_vias, n_routes, max_forwards;
-	struct gen_span uri, via[4], routes, call_id, from, to, cseq, contact, body;
-	int content_length;
+	bool routed;     /* has a Route */
+	unsigned n_vias, n_routes;
+	int max_forwards, content_length; /* -1: none, or no number */
+	struct gen_span uri, via[4], routes, call_id, from, to, cseq, contact, extra, body;
 };
 
 struct gen {
@@ -126,7 +131,9 @@ struct gen {
 	uint32_t proxy_ip, gateway_ip;
 	uint64_t now, hz;
 	uint64_t random;
-	char body[8192];
+	char body[1024], extra[1024];
+	uint32_t proxy_len, extra_len;
+	uint32_t hint_caller, hint_trunk; /* where in a Via the branch stood the last time */
 	bool stopping;
 	uint32_t sampled;
 };
@@ -136,12 +143,18 @@ int gen_read(struct gen_message *m, const char *text, uint32_t len);
 bool gen_find(const struct gen_message *m, uint32_t *slot, uint32_t *generation);
 size_t gen_write_request(const struct gen *g, char *p, uint32_t slot, const char *method);
 size_t gen_write_own(const struct gen *g, char *p, uint32_t slot, const char *method);
-size_t gen_write_response(
-        const struct gen_message *m, char *p, uint32_t slot, uint32_t generation, const char *status, const char *more);
+size_t gen_write_response(const struct gen *g, const struct gen_message *m, char *p, uint32_t slot, uint32_t generation,
+        const char *status);
 size_t gen_write_answer(
         const struct gen *g, char *p, const struct gen_call *c, uint32_t slot, const char *status, bool sdp);
 size_t gen_write_block(const struct gen_message *m, char *p, size_t size);
-char *gen_hex(char *p, uint32_t value);
+char *gen_identity(char *p, uint32_t slot, uint32_t generation);
+struct gen_span gen_tag(struct gen_span field);
+bool gen_branch_is(struct gen_span via, char method, uint32_t slot, uint32_t generation, uint32_t *hint);
+/* Is the extra header field in a message that had it? */
+bool gen_extra_kept(const struct gen *g, const struct gen_message *m);
+/* Its texts as the options ask for them: body and extra header field. */
+void gen_make_texts(struct gen *g);
 /* The same digits everywhere: 198.18.1xx.1xx calls, 198.19.10B.1xx is a trunk of behaviour B. */
 uint32_t gen_caller_ip(unsigned caller);
 uint32_t gen_trunk_ip(unsigned behaviour, unsigned trunk);
@@ -154,12 +167,13 @@ char *gen_net_begin(struct gen *g, struct rte_mbuf **m);
 void gen_net_send(struct gen *g, struct rte_mbuf *m, uint32_t from, size_t len);
 void gen_net_icmp(struct gen *g, const struct rte_mbuf *offending);
 void gen_net_flush(struct gen *g);
-/* Answers ARP; for UDP to us, tells the text and the addresses. False: nothing for SIP. */
+/* Answers ARP; for UDP to us, tells the text and whom it is for. False: nothing for SIP. */
 bool gen_net_read(
         struct gen *g, const struct rte_mbuf *m, const char **text, uint32_t *len, uint32_t *to, bool *checksum_wrong);
 
 /* call.c and trunk.c. */
 void gen_start_call(struct gen *g, uint64_t due);
+void gen_make_slots(struct gen *g, uint32_t generation);
 void gen_at_caller(struct gen *g, const struct gen_message *m);
 void gen_at_trunk(struct gen *g, const struct gen_message *m, const struct rte_mbuf *frame, uint32_t to);
 void gen_due(struct gen *g);
@@ -167,6 +181,7 @@ void gen_wrong(struct gen *g, const char *why, const struct gen_message *m);
 void gen_close_call(struct gen *g, uint32_t slot);
 void gen_wait(struct gen *g, struct gen_queue *q, uint32_t slot, enum gen_op op, unsigned tries);
 void gen_trunk_answer(struct gen *g, uint32_t slot, unsigned tries);
+void gen_abandon(struct gen *g);
 void gen_measure(struct gen *g, struct gen_call *c, enum gen_latency what);
 
 /* report.c */

@@ -27,6 +27,7 @@ static const char usage_text[] =
         "  --slots N         calls open at most (1048576)        --callers N     caller addresses, 10000 at most "
         "(10000)\n"
         "  --body N          bytes of SDP (250)                  --numbers N     numbers called (100000000)\n"
+        "  --extra N         bytes of one header field more in each message (0)\n"
         "  --options P, --register P      percent of the calls that are these requests instead\n"
         "  --refused P, --icmp P, --silent P   percent of the calls whose first trunk is such a one\n"
         "  --repeat P        percent of first requests sent twice\n"
@@ -34,6 +35,7 @@ static const char usage_text[] =
         "  --give-up S       a call without final answer is lost (8)\n"
         "  --t1 S            the first interval of repetitions (0.5)\n"
         "  --ramp            the highest rate, --rate at most, at which no call fails; --seconds each step\n"
+        "  --from N          the ramp's first rate (--rate / 64)\n"
         "  --report S        a line each S seconds on stderr (1; 0 none)\n"
         "  --json            results as JSON, a line a phase\n";
 
@@ -64,12 +66,14 @@ static const struct {
         {"seconds", REAL, &options.seconds},
         {"hold", REAL, &options.hold},
         {"ring", REAL, &options.ring},
+        {"from", REAL, &options.from},
         {"give-up", REAL, &options.give_up},
         {"t1", REAL, &options.t1},
         {"report", REAL, &options.report},
         {"slots", COUNT, &options.slots},
         {"callers", COUNT, &options.callers},
         {"body", COUNT, &options.body},
+        {"extra", COUNT, &options.extra},
         {"numbers", COUNT, &options.numbers},
         {"repeat", COUNT, &options.repeat},
         {"options", COUNT, &options.percent[GEN_OPTIONS]},
@@ -130,6 +134,7 @@ static void take_options(int argc, char **argv)
 	}
 }
 
+/* All of it is touched at once: the first touch of a huge page may take milliseconds, where the machine is virtual. */
 static void *reserve(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -138,6 +143,7 @@ static void *reserve(size_t size)
 		exit(71);
 	}
 	(void)madvise(p, size, MADV_HUGEPAGE);
+	(void)madvise(p, size, MADV_POPULATE_WRITE);
 	return p;
 }
 
@@ -152,20 +158,11 @@ static uint32_t power_of_two(double at_least)
 /* At most two waits of a kind a call are queued at once. */
 static void make_queue(struct gen *g, struct gen_queue *q, double delay)
 {
-	uint32_t size = power_of_two(2 * (g->o.rate * (delay + 0.5)) + 2.0 * g->o.slots + 1);
+	double open = g->o.rate * (delay + 1);
+	uint32_t size = power_of_two(2 * (open < g->o.slots ? open : g->o.slots) + 1);
 	q->mask = size - 1;
 	q->ring = reserve((size_t)size * sizeof *q->ring);
 	q->delay = (uint64_t)(delay * (double)g->hz);
-}
-
-static void make_body(struct gen *g)
-{
-	int n = snprintf(g->body, sizeof g->body,
-	        "v=0\r\no=- 3724394400 3724394405 IN IP4 198.18.100.100\r\ns=-\r\nc=IN IP4 198.18.100.100\r\nt=0 0\r\n"
-	        "m=audio 49170 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 "
-	        "telephone-event/8000\r\na=ptime:20\r\n");
-	for (unsigned i = (unsigned)n; i < sizeof g->body; i++)
-		g->body[i] = "a=fmtp:101 0-16\r\n"[(i - (unsigned)n) % 17];
 }
 
 static void make(struct gen *g)
@@ -176,44 +173,49 @@ static void make(struct gen *g)
 	g->calls = reserve((size_t)g->o.slots * sizeof *g->calls);
 	g->free_slots = reserve((size_t)size * sizeof *g->free_slots);
 	g->free_mask = size - 1;
-	for (uint32_t i = 0; i < g->o.slots; i++)
-		g->free_slots[g->free_tail++] = i;
 	/* Calls of an earlier run may still be known to the proxy: other generations, other Call-IDs. */
-	uint32_t first = (uint32_t)rte_rdtsc();
-	for (uint32_t i = 0; i < g->o.slots; i++)
-		g->calls[i].gen = first;
+	gen_make_slots(g, (uint32_t)rte_rdtsc());
 	make_queue(g, &g->answer, g->o.ring);
 	make_queue(g, &g->hang_up, g->o.hold);
 	make_queue(g, &g->give_up, g->o.give_up);
 	double t1 = g->o.t1;
 	for (int i = 0; i < GEN_RETRIES; i++, t1 *= 2)
 		make_queue(g, &g->repeat[i], t1);
-	make_body(g);
+	gen_make_texts(g);
 }
 
+/* In two passes, so that the slots of a burst come to the cache together. */
 static void receive(struct gen *g, struct rte_mbuf *const *in, unsigned n)
 {
+	static struct gen_message message[GEN_BURST];
+	uint32_t to[GEN_BURST], slot, generation;
+	bool sip[GEN_BURST];
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(in[i], void *));
 	for (unsigned i = 0; i < n; i++) {
-		struct gen_message m;
 		const char *text;
-		uint32_t len, to;
+		uint32_t len;
 		bool checksum_wrong;
-		if (i + 4 < n)
-			rte_prefetch0(rte_pktmbuf_mtod(in[i + 4], void *));
 		g->f.rx++;
 		g->f.rx_bytes += in[i]->data_len;
-		if (!gen_net_read(g, in[i], &text, &len, &to, &checksum_wrong))
+		sip[i] = gen_net_read(g, in[i], &text, &len, &to[i], &checksum_wrong);
+		if (!sip[i])
 			continue;
-		g->f.bad_checksums += checksum_wrong;
-		if (gen_read(&m, text, len)) {
-			m.text = text;
-			m.len = len;
-			gen_wrong(g, "no SIP", &m);
-		} else if ((to >> 16) == (198 << 8 | 19)) {
-			gen_at_trunk(g, &m, in[i], to);
-		} else {
-			gen_at_caller(g, &m);
+		int bad = gen_read(&message[i], text, len);
+		if (bad || checksum_wrong) {
+			gen_wrong(g, bad ? "no SIP" : "a wrong checksum", &message[i]);
+			sip[i] = false;
+		} else if (gen_find(&message[i], &slot, &generation) && slot < g->o.slots) {
+			__builtin_prefetch(&g->calls[slot], 1);
 		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (!sip[i])
+			continue;
+		if ((to[i] >> 16) == (198 << 8 | 19))
+			gen_at_trunk(g, &message[i], in[i], to[i]);
+		else
+			gen_at_caller(g, &message[i]);
 	}
 }
 
@@ -225,7 +227,7 @@ static bool turn(struct gen *g, uint64_t *next, uint64_t step, uint64_t until)
 	unsigned n = rte_eth_rx_burst(g->port, 0, in, GEN_BURST);
 	g->now = rte_rdtsc();
 	receive(g, in, n);
-	for (int i = 0; i < 4 && *next <= g->now && *next < until; i++, *next += step) {
+	for (int i = 0; i < 4 && *next <= g->now && g->now < until; i++, *next += step) {
 		if (g->now - *next > g->hz / 1000)
 			g->f.late++;
 		gen_start_call(g, *next);
@@ -249,7 +251,14 @@ static void say(const struct gen *g, double rate, const struct gen_figures *last
 	        g->f.repeated);
 }
 
-/* Calls at a rate for so long, then until the last has ended. Seconds from the first to the end of starting. */
+static bool clean(const struct gen *g)
+{
+	return !(g->f.lost || g->f.wrong || g->f.refused || g->f.shed || g->f.not_started || g->f.repeated ||
+	         g->f.late > g->f.started / 100);
+}
+
+/* Calls at a rate for so long, then until the last has ended. Seconds from the first to the end of starting. A step of
+ * a ramp ends as soon as it is not clean: nothing more can be learned from it. */
 static double run(struct gen *g, double rate, double seconds)
 {
 	static struct gen_figures last;
@@ -262,39 +271,48 @@ static double run(struct gen *g, double rate, double seconds)
 	g->now = start;
 	while (!g->stopping && (g->now < until || (g->open && g->now < patience))) {
 		turn(g, &next, step, until);
+		if (g->o.ramp && !clean(g))
+			break;
 		if (every && g->now >= report) {
 			say(g, g->now < until ? rate : 0, &last, g->o.report);
 			last = g->f;
 			report += every;
 		}
 	}
-	return (double)(g->now < until ? g->now - start : until - start) / (double)g->hz;
+	uint64_t end = g->now < until ? g->now : until;
+	if (next < end) /* behind its rate at the end */
+		g->f.not_started += (end - next) / step;
+	return (double)(end - start) / (double)g->hz;
 }
 
-static bool clean(const struct gen *g)
+/* Takes what comes, and starts nothing, for so long. */
+static void settle(struct gen *g, double seconds)
 {
-	return !(g->f.lost || g->f.wrong || g->f.refused || g->f.shed || g->f.not_started || g->f.repeated ||
-	         g->f.late > g->f.started / 100);
+	uint64_t never = UINT64_MAX, end = rte_rdtsc() + (uint64_t)(seconds * (double)g->hz);
+	while (!g->stopping && g->now < end)
+		turn(g, &never, 1, 0);
 }
 
-/* Doubles to the first rate that is too high, then closes in on the highest that is not, to one part in 32. */
+/* Half as much again each step to the first rate that is too high, then closes in on the highest that is not, to one
+ * part in 32. */
 static void ramp(struct gen *g)
 {
-	double good = 0, bad = 0, rate = g->o.rate / 64;
-	while (!g->stopping && rate <= g->o.rate && !(bad > 0 && bad - good < good / 32)) {
+	double good = 0, bad = 0, rate = g->o.from > 0 ? g->o.from : g->o.rate / 64;
+	while (!g->stopping && rate <= g->o.rate && rate >= 10 && !(bad > 0 && bad - good < good / 32)) {
 		double seconds = run(g, rate, g->o.seconds);
 		bool ok = clean(g);
 		gen_report(g, seconds, ok ? "clean" : "not clean");
-		if (ok)
+		if (ok) {
 			good = rate;
-		else
+		} else {
 			bad = rate;
-		if (bad > 0 && good <= 0)
-			rate /= 2;
+			gen_abandon(g);
+			settle(g, 1);
+		}
+		if (bad > 0)
+			rate = good > 0 ? (good + bad) / 2 : bad / 2;
 		else
-			rate = bad > 0 ? (good + bad) / 2 : rate * 2;
-		if (rate < 10)
-			break;
+			rate = rate < g->o.rate && rate * 1.5 > g->o.rate ? g->o.rate : rate * 1.5;
 	}
 	printf(g->o.json ? "{\"phase\": \"highest\", \"calls_per_second\": %.0f}\n"
 	                 : "highest clean rate: %.0f calls a second\n",
@@ -324,6 +342,11 @@ static bool meet(struct gen *g)
 	return g->met;
 }
 
+static unsigned refusers(const struct gen *g)
+{
+	return g->o.behaviour[GEN_REFUSES] + g->o.behaviour[GEN_ICMP] + g->o.behaviour[GEN_SILENT];
+}
+
 int main(int argc, char **argv)
 {
 	struct gen *g = &gen;
@@ -335,7 +358,8 @@ int main(int argc, char **argv)
 	struct in_addr proxy, gateway;
 	if (!g->o.device || !g->o.proxy || !g->o.gateway || inet_pton(AF_INET, g->o.proxy, &proxy) != 1 ||
 	        inet_pton(AF_INET, g->o.gateway, &gateway) != 1 || g->o.rate <= 0 || !g->o.slots || !g->o.callers ||
-	        g->o.body > 1000 || !g->o.numbers)
+	        g->o.callers > 10000 || g->o.body > 1000 || g->o.extra > 400 || !g->o.numbers ||
+	        g->o.percent[GEN_OPTIONS] + g->o.percent[GEN_REGISTER] > 100 || refusers(g) > 100)
 		usage();
 	g->proxy_ip = ntohl(proxy.s_addr);
 	g->gateway_ip = ntohl(gateway.s_addr);
@@ -350,13 +374,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "loadgen: %s does not answer ARP\n", g->o.proxy);
 		return 69;
 	}
+	bool failed = false;
 	if (g->o.ramp) {
 		ramp(g);
 	} else {
 		double seconds = run(g, g->o.rate, g->o.seconds);
 		gen_report(g, seconds, g->open ? "open calls left" : "run");
+		failed = g->open || g->f.wrong || g->f.lost || g->f.refused;
 	}
 	rte_eth_dev_stop(g->port);
 	rte_eal_cleanup();
-	return g->f.wrong || g->f.lost ? 1 : 0;
+	return failed ? 1 : 0;
 }

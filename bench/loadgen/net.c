@@ -2,6 +2,7 @@
 /* net.c - the generator's port: Ethernet, ARP, IPv4 and UDP for addresses that all stand behind one gateway. */
 #include "dataplane/net/csum.h"
 #include "gen.h"
+#include <immintrin.h>
 #include <rte_arp.h>
 #include <rte_bus_vdev.h>
 #include <rte_cycles.h>
@@ -105,6 +106,20 @@ char *gen_net_begin(struct gen *g, struct rte_mbuf **m)
 	return *m ? rte_pktmbuf_mtod_offset(*m, char *, HEADERS) : NULL;
 }
 
+/* sb_csum_add for whole messages. Reads no byte behind them. */
+__attribute__((target("avx2"))) static uint64_t add_text(uint64_t sum, const char *p, size_t len)
+{
+	const __m256i low = _mm256_set1_epi64x(0xffffffff);
+	__m256i total = _mm256_setzero_si256();
+	for (; len >= 32; p += 32, len -= 32) {
+		__m256i v = _mm256_loadu_si256((const void *)p);
+		total = _mm256_add_epi64(total, _mm256_add_epi64(_mm256_and_si256(v, low), _mm256_srli_epi64(v, 32)));
+	}
+	uint64_t lanes[4];
+	_mm256_storeu_si256((void *)lanes, total);
+	return sb_csum_add(sum + lanes[0] + lanes[1] + lanes[2] + lanes[3], p, len);
+}
+
 static uint64_t fold_ip(const struct rte_ipv4_hdr *ip)
 {
 	return sb_csum_add(0, ip, 20);
@@ -129,7 +144,7 @@ void gen_net_send(struct gen *g, struct rte_mbuf *m, uint32_t from, size_t len)
 	        .dgram_len = rte_cpu_to_be_16((uint16_t)(len + 8))};
 	uint64_t sum = (uint64_t)h->ip.src_addr + h->ip.dst_addr + RTE_BE16(IPPROTO_UDP) + 2ull * h->udp.dgram_len +
 	               RTE_BE16(5060) * 2ull;
-	uint16_t folded = sb_csum_end(sb_csum_add(sum, (char *)(h + 1), len));
+	uint16_t folded = sb_csum_end(add_text(sum, (char *)(h + 1), len));
 	h->udp.dgram_cksum = folded ? folded : 0xffff;
 	m->data_len = (uint16_t)(len + HEADERS);
 	m->pkt_len = (uint32_t)(len + HEADERS);
@@ -204,7 +219,7 @@ bool gen_net_read(
 	*checksum_wrong = false;
 	if (h->udp.dgram_cksum && (++g->sampled & 15) == 0) { /* one of sixteen: they are all made alike */
 		uint64_t sum = (uint64_t)h->ip.src_addr + h->ip.dst_addr + RTE_BE16(IPPROTO_UDP) + h->udp.dgram_len;
-		*checksum_wrong = sb_csum_end(sb_csum_add(sum, &h->udp, udp)) != 0;
+		*checksum_wrong = sb_csum_end(add_text(sum, (const char *)&h->udp, udp)) != 0;
 	}
 	return true;
 }

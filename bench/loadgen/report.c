@@ -19,12 +19,12 @@ static void report_json(const struct gen *g, double seconds, const char *phase)
 	       "\"failed_calls\": %.0f, "
 	       "\"lost\": %lu, \"wrong\": %lu, \"refused\": %lu, \"shed\": %lu, \"not_started\": %lu, \"late\": %lu, "
 	       "\"repeated\": %lu, \"strays\": %lu, "
-	       "\"others\": %lu, \"refusals_acked\": %lu, \"bad_checksums\": %lu, \"received\": %lu, \"sent\": %lu, "
+	       "\"others\": %lu, \"refusals_acked\": %lu, \"received\": %lu, \"sent\": %lu, "
 	       "\"open\": %u, \"calls_per_second\": %.0f, "
 	       "\"messages_per_second\": %.0f, \"mean_sent_bytes\": %.0f, \"generator_busy\": %.3f, \"latency_us\": {",
 	        phase, seconds, f->started, f->answered, f->completed, failed, f->lost, f->wrong, f->refused, f->shed,
-	        f->not_started, f->late, f->repeated, f->strays, f->others, f->refusals_acked, f->bad_checksums, f->rx,
-	        f->tx, g->open, (double)f->completed / seconds, (double)f->tx / seconds,
+	        f->not_started, f->late, f->repeated, f->strays, f->others, f->refusals_acked, f->rx, f->tx, g->open,
+	        (double)f->completed / seconds, (double)f->tx / seconds,
 	        f->tx ? (double)f->tx_bytes / (double)f->tx - 42 : 0.0,
 	        (double)f->busy / (double)(f->busy + f->idle + 1));
 	for (unsigned i = 0, n = 0; i < GEN_LATENCIES; i++) {
@@ -36,7 +36,11 @@ static void report_json(const struct gen *g, double seconds, const char *phase)
 			        microseconds(g, gen_histogram_at(h, 0.99)), microseconds(g, gen_histogram_at(h, 0.999)),
 			        microseconds(g, h->max));
 	}
-	printf("}, \"first_wrong\": \"");
+	printf("}, \"kinds\": {\"calls\": %lu, \"options\": %lu, \"register\": %lu}, ", f->kind[GEN_CALL],
+	        f->kind[GEN_OPTIONS], f->kind[GEN_REGISTER]);
+	printf("\"behaviours\": {\"answers\": %lu, \"refuses\": %lu, \"icmp\": %lu, \"silent\": %lu}, ",
+	        f->behaviour[GEN_ANSWERS], f->behaviour[GEN_REFUSES], f->behaviour[GEN_ICMP], f->behaviour[GEN_SILENT]);
+	printf("\"tsc_hz\": %lu, \"first_wrong\": \"", g->hz);
 	for (const char *p = f->first_wrong; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			putchar('\\');

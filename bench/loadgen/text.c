@@ -12,12 +12,14 @@ static char *put(char *p, const char *text, size_t len)
 	return p + len;
 }
 
-char *gen_hex(char *p, uint32_t value)
+/* Sixteen digits at once: they stand in every message five times. */
+char *gen_identity(char *p, uint32_t slot, uint32_t generation)
 {
-	static const char digits[] = "0123456789abcdef";
-	for (int i = 7; i >= 0; i--, value >>= 4)
-		p[i] = digits[value & 15];
-	return p + 8;
+	const __m128i digits = _mm_loadu_si128((const void *)"0123456789abcdef"), low = _mm_set1_epi8(15);
+	__m128i v = _mm_cvtsi64_si128((long long)__builtin_bswap64((uint64_t)slot << 32 | generation));
+	__m128i nibbles = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi64(v, 4), low), _mm_and_si128(v, low));
+	_mm_storeu_si128((void *)p, _mm_shuffle_epi8(digits, nibbles));
+	return p + 16;
 }
 
 static char *put_number(char *p, uint32_t value, int width)
@@ -25,6 +27,14 @@ static char *put_number(char *p, uint32_t value, int width)
 	for (int i = width - 1; i >= 0; i--, value /= 10)
 		p[i] = (char)('0' + value % 10);
 	return p + width;
+}
+
+static char *put_3(char *p, uint32_t value)
+{
+	p[0] = (char)('0' + value / 100);
+	p[1] = (char)('0' + value / 10 % 10);
+	p[2] = (char)('0' + value % 10);
+	return p + 3;
 }
 
 static char *put_length(char *p, uint32_t value)
@@ -51,15 +61,9 @@ char *gen_ip_text(char *p, uint32_t ip)
 	p = PUT(p, "198.1");
 	*p++ = (char)('0' + (ip >> 16 & 255) - 10);
 	*p++ = '.';
-	p = put_number(p, ip >> 8 & 255, 3);
+	p = put_3(p, ip >> 8 & 255);
 	*p++ = '.';
-	return put_number(p, ip & 255, 3);
-}
-
-static char *put_identity(char *p, uint32_t slot, uint32_t generation)
-{
-	p = gen_hex(p, slot);
-	return gen_hex(p, generation);
+	return put_3(p, ip & 255);
 }
 
 /* The number called: its second group of digits chooses the route, hence what the first trunk does with it. */
@@ -76,18 +80,18 @@ static char *put_from_to(const struct gen *g, char *p, uint32_t slot, bool tagge
 	p = PUT(p, "From: \"Caller\" <sip:+441632960000@");
 	p = gen_ip_text(p, gen_caller_ip(c->caller));
 	p = PUT(p, ">;tag=c");
-	p = put_identity(p, slot, c->gen);
+	p = gen_identity(p, slot, c->gen);
 	p = PUT(p, "\r\nTo: <sip:");
 	p = put_user(g, p, slot);
 	*p++ = '@';
-	p = put(p, g->o.proxy, strlen(g->o.proxy));
+	p = put(p, g->o.proxy, g->proxy_len);
 	*p++ = '>';
 	if (tagged && c->tag_len) {
 		p = PUT(p, ";tag=");
 		p = put(p, c->tag, c->tag_len);
 	}
 	p = PUT(p, "\r\nCall-ID: ");
-	p = put_identity(p, slot, c->gen);
+	p = gen_identity(p, slot, c->gen);
 	p = PUT(p, "@bench\r\nCSeq: ");
 	return p;
 }
@@ -98,8 +102,14 @@ static char *put_via(char *p, const struct gen_call *c, uint32_t slot, char meth
 	p = gen_ip_text(p, gen_caller_ip(c->caller));
 	p = PUT(p, ":5060;rport;branch=z9hG4bK");
 	*p++ = method == 'A' && c->state == GEN_REFUSED ? 'I' : method;
-	p = put_identity(p, slot, c->gen);
+	p = gen_identity(p, slot, c->gen);
 	return PUT(p, "\r\n");
+}
+
+/* A header field of no meaning to a proxy, so that messages are as long as those of carriers. */
+static char *put_extra(const struct gen *g, char *p)
+{
+	return put(p, g->extra, g->extra_len);
 }
 
 static char *put_sdp(const struct gen *g, char *p)
@@ -118,10 +128,11 @@ size_t gen_write_request(const struct gen *g, char *start, uint32_t slot, const 
 	p = PUT(p, " sip:");
 	p = put_user(g, p, slot);
 	*p++ = '@';
-	p = put(p, g->o.proxy, strlen(g->o.proxy));
+	p = put(p, g->o.proxy, g->proxy_len);
 	p = PUT(p, ":5060 SIP/2.0\r\n");
 	p = put_via(p, c, slot, method[0]);
 	p = PUT(p, "Max-Forwards: 70\r\n");
+	p = put_extra(g, p);
 	p = put_from_to(g, p, slot, true);
 	p = PUT(p, "1 ");
 	p = put(p, method, strlen(method));
@@ -152,6 +163,7 @@ size_t gen_write_own(const struct gen *g, char *start, uint32_t slot, const char
 	p = PUT(p, " SIP/2.0\r\n");
 	p = put_via(p, c, slot, method[0]);
 	p = PUT(p, "Max-Forwards: 70\r\n");
+	p = put_extra(g, p);
 	if (c->route_len) {
 		p = PUT(p, "Route: ");
 		p = put(p, c->route, c->route_len);
@@ -199,23 +211,23 @@ size_t gen_write_block(const struct gen_message *m, char *start, size_t size)
 static char *put_trunk_tag(char *p, uint32_t slot, uint32_t generation)
 {
 	p = PUT(p, ";tag=t");
-	p = put_identity(p, slot, generation);
+	p = gen_identity(p, slot, generation);
 	return PUT(p, "\r\n");
 }
 
 /* An answer to a request that is at hand; status like "100 Trying". A request within a dialog has its To tag. */
-size_t gen_write_response(const struct gen_message *m, char *start, uint32_t slot, uint32_t generation,
-        const char *status, const char *more)
+size_t gen_write_response(const struct gen *g, const struct gen_message *m, char *start, uint32_t slot,
+        uint32_t generation, const char *status)
 {
 	char *p = PUT(start, "SIP/2.0 ");
 	p = put(p, status, strlen(status));
 	p = PUT(p, "\r\n");
 	p += gen_write_block(m, p, 1200);
-	if (m->to.len && !memmem(m->to.p, m->to.len, ";tag=", 5) && strncmp(status, "100", 3))
+	if (status[0] != '1' && !gen_tag(m->to).p)
 		p = put_trunk_tag(p, slot, generation);
 	else
 		p = PUT(p, "\r\n");
-	p = put(p, more, strlen(more));
+	p = put_extra(g, p);
 	p = PUT(p, "Content-Length: 0\r\n\r\n");
 	return (size_t)(p - start);
 }
@@ -232,15 +244,13 @@ size_t gen_write_answer(
 	p = PUT(p, "Contact: <sip:trunk@");
 	p = gen_ip_text(p, gen_trunk_ip(GEN_ANSWERS, c->trunk));
 	p = PUT(p, ":5060>\r\n");
+	p = put_extra(g, p);
 	if (sdp)
 		p = put_sdp(g, p);
 	else
 		p = PUT(p, "Content-Length: 0\r\n\r\n");
 	return (size_t)(p - start);
 }
-
-/* --- reading
- * ----------------------------------------------------------------------------------------------------------- */
 
 /* Where the lines of the header block begin; lines[n] is where the body does. 0: no end of the block. The 63 bytes
  * behind the text can be read: it lies in a buffer of 2 KiB and more. */
@@ -275,64 +285,112 @@ static struct gen_span span(const char *from, const char *end)
 	return (struct gen_span){from, (uint32_t)(end - from)};
 }
 
-static bool is(const char *name, size_t len, const char *wanted, size_t wanted_len)
+static int take_number(struct gen_span value)
 {
-	return len == wanted_len && strncasecmp(name, wanted, len) == 0;
+	int n = 0;
+	for (uint32_t i = 0; i < value.len; i++) {
+		if (value.p[i] < '0' || value.p[i] > '9' || n > 99999)
+			return -1;
+		n = n * 10 + value.p[i] - '0';
+	}
+	return value.len ? n : -1;
 }
-#define IS(literal) is(line, len, literal, sizeof(literal) - 1)
+
+/* Is the line's name this one? Then its value. */
+static bool named(const char *line, const char *end, const char *name, size_t len, struct gen_span *value)
+{
+	if ((size_t)(end - line) <= len || line[len] != ':' ||
+	        (memcmp(line, name, len) != 0 && strncasecmp(line, name, len) != 0))
+		return false;
+	*value = span(line + len + 1, end);
+	return true;
+}
+#define NAMED(literal) named(line, end, literal, sizeof(literal) - 1, &value)
 
 /* Several values of one name come in one line, or in lines that follow one another: one span, so long as it is one
  * line. */
-static void read_line(struct gen_message *m, const char *line, size_t len, struct gen_span value)
+static void take_route(struct gen_message *m, struct gen_span value)
 {
+	if (m->n_routes++)
+		m->routes.len = (uint32_t)(value.p + value.len - m->routes.p);
+	else
+		m->routes = value;
+}
+
+static void read_line_of_c(struct gen_message *m, const char *line, const char *end)
+{
+	struct gen_span value;
+	if (NAMED("Call-ID"))
+		m->call_id = value;
+	else if (NAMED("CSeq"))
+		m->cseq = value;
+	else if (NAMED("Contact"))
+		m->contact = value;
+	else if (NAMED("Content-Length"))
+		m->content_length = take_number(value);
+}
+
+static void read_line(struct gen_message *m, const char *line, const char *end)
+{
+	struct gen_span value;
 	switch (line[0] | 0x20) {
 	case 'v':
-		if ((IS("Via") || IS("v")) && m->n_vias < 4)
+		if ((NAMED("Via") || NAMED("v")) && m->n_vias < 4)
 			m->via[m->n_vias++] = value;
 		break;
 	case 'r':
-		if (IS("Record-Route")) {
-			if (m->n_routes++)
-				m->routes.len = (uint32_t)(value.p + value.len - m->routes.p);
-			else
-				m->routes = value;
-		}
+		if (NAMED("Record-Route"))
+			take_route(m, value);
+		else if (NAMED("Route"))
+			m->routed = true;
 		break;
 	case 'f':
-		if (IS("From") || IS("f"))
+		if (NAMED("From") || NAMED("f"))
 			m->from = value;
 		break;
 	case 't':
-		if (IS("To") || IS("t"))
+		if (NAMED("To") || NAMED("t"))
 			m->to = value;
 		break;
 	case 'i':
-		if (IS("i"))
+		if (NAMED("i"))
 			m->call_id = value;
 		break;
 	case 'c':
-		if (IS("Call-ID"))
-			m->call_id = value;
-		else if (IS("CSeq"))
-			m->cseq = value;
-		else if (IS("Contact"))
-			m->contact = value;
-		else if (IS("Content-Length"))
-			m->content_length = atoi(value.p);
+		read_line_of_c(m, line, end);
 		break;
 	case 'm':
-		if (IS("Max-Forwards"))
-			m->max_forwards = (unsigned)atoi(value.p);
-		else if (IS("m"))
+		if (NAMED("Max-Forwards"))
+			m->max_forwards = take_number(value);
+		else if (NAMED("m"))
 			m->contact = value;
 		break;
 	case 'l':
-		if (IS("l"))
-			m->content_length = atoi(value.p);
+		if (NAMED("l"))
+			m->content_length = take_number(value);
+		break;
+	case 'p':
+		if (NAMED(GEN_EXTRA))
+			m->extra = value;
 		break;
 	default:
 		break;
 	}
+}
+
+static bool read_start(struct gen_message *m, const char *text, uint32_t len)
+{
+	if (memcmp(text, "SIP/2.0 ", 8) == 0) {
+		m->status = (unsigned)((text[8] - '0') * 100 + (text[9] - '0') * 10 + text[10] - '0');
+		return len > 11 && m->status >= 100 && m->status < 700;
+	}
+	const char *uri = memchr(text, ' ', len);
+	const char *end = uri ? memchr(uri + 1, ' ', (size_t)(text + len - uri - 1)) : NULL;
+	if (!end)
+		return false;
+	m->uri = span(uri + 1, end);
+	m->start = text[0];
+	return true;
 }
 
 /* 0, or -1: not a message that this generator can have been sent. */
@@ -340,29 +398,14 @@ int gen_read(struct gen_message *m, const char *text, uint32_t len)
 {
 	uint32_t lines[GEN_LINES];
 	unsigned n = find_lines(text, len, lines);
-	if (n < 6)
-		return -1;
 	memset(m, 0, sizeof *m);
 	m->text = text;
 	m->len = len;
 	m->content_length = -1;
-	if (memcmp(text, "SIP/2.0 ", 8) == 0) {
-		m->status = (unsigned)((text[8] - '0') * 100 + (text[9] - '0') * 10 + text[10] - '0');
-	} else {
-		const char *uri = memchr(text, ' ', lines[1]);
-		const char *end = uri ? memchr(uri + 1, ' ', (size_t)(text + lines[1] - uri - 1)) : NULL;
-		if (!end)
-			return -1;
-		m->uri = span(uri + 1, end);
-		m->start = text[0];
-	}
-	for (unsigned i = 1; i < n - 1; i++) {
-		const char *line = text + lines[i], *end = text + lines[i + 1] - 2;
-		const char *colon = memchr(line, ':', (size_t)(end > line ? end - line : 0));
-		if (!colon)
-			return -1;
-		read_line(m, line, (size_t)(colon - line), span(colon + 1, end));
-	}
+	if (n < 6 || !read_start(m, text, lines[1]))
+		return -1;
+	for (unsigned i = 1; i < n - 1; i++)
+		read_line(m, text + lines[i], text + lines[i + 1] - 2);
 	m->body = (struct gen_span){text + lines[n], len - lines[n]};
 	const char *space = m->cseq.p ? memchr(m->cseq.p, ' ', m->cseq.len) : NULL;
 	if (!space || !m->call_id.p || !m->from.p || !m->to.p || !m->n_vias)
@@ -371,24 +414,74 @@ int gen_read(struct gen_message *m, const char *text, uint32_t len)
 	return m->content_length >= 0 && (uint32_t)m->content_length == m->body.len ? 0 : -1;
 }
 
-static int digit(char c)
+/* The tag of a From or To: nearly always the last 17 characters, as long as those made here. */
+struct gen_span gen_tag(struct gen_span field)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	const char *tag = NULL;
+	if (field.len > 22 && memcmp(field.p + field.len - 22, ";tag=", 5) == 0)
+		tag = field.p + field.len - 22;
+	else if (field.len)
+		tag = memmem(field.p, field.len, ";tag=", 5);
+	return tag ? (struct gen_span){tag + 5, (uint32_t)(field.p + field.len - tag - 5)} : (struct gen_span){NULL, 0};
 }
 
-/* Slot and generation out of the Call-ID. */
+/* Is z9hG4bK, a letter and the identity the branch of this Via? *hint: where it stood the last time. */
+bool gen_branch_is(struct gen_span via, char method, uint32_t slot, uint32_t generation, uint32_t *hint)
+{
+	char wanted[24] = "z9hG4bK";
+	wanted[7] = method;
+	gen_identity(wanted + 8, slot, generation);
+	if (*hint + 24 <= via.len && memcmp(via.p + *hint, wanted, 24) == 0)
+		return true;
+	const char *at = memmem(via.p, via.len, wanted, 24);
+	if (at)
+		*hint = (uint32_t)(at - via.p);
+	return at;
+}
+
+/* Slot and generation out of the Call-ID: sixteen digits at once. */
 bool gen_find(const struct gen_message *m, uint32_t *slot, uint32_t *generation)
 {
 	if (m->call_id.len != 22 || memcmp(m->call_id.p + 16, "@bench", 6) != 0)
 		return false;
-	uint64_t value = 0;
-	int bad = 0;
-	for (int i = 0; i < 16; i++) {
-		int d = digit(m->call_id.p[i]);
-		bad |= d;
-		value = value << 4 | (unsigned)(d & 15);
-	}
+	__m128i c = _mm_loadu_si128((const void *)m->call_id.p);
+	__m128i number = _mm_sub_epi8(c, _mm_set1_epi8('0')), letter = _mm_sub_epi8(c, _mm_set1_epi8('a'));
+	__m128i is_number = _mm_cmpeq_epi8(_mm_min_epu8(number, _mm_set1_epi8(9)), number);
+	__m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+	if (_mm_movemask_epi8(_mm_or_si128(is_number, is_letter)) != 0xffff)
+		return false;
+	__m128i v = _mm_blendv_epi8(_mm_add_epi8(letter, _mm_set1_epi8(10)), number, is_number);
+	__m128i pairs = _mm_maddubs_epi16(v, _mm_set1_epi16(0x0110));
+	uint64_t value = __builtin_bswap64((uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(pairs, pairs)));
 	*slot = (uint32_t)(value >> 32);
 	*generation = (uint32_t)value;
-	return bad >= 0;
+	return true;
+}
+
+bool gen_extra_kept(const struct gen *g, const struct gen_message *m)
+{
+	static const uint32_t around = sizeof GEN_EXTRA ": " - 1 + 2;
+	return !g->extra_len ||
+	       (m->extra.len == g->extra_len - around && memcmp(m->extra.p, g->extra + around - 2, m->extra.len) == 0);
+}
+
+/* o.body bytes of SDP; an extra header field of o.extra bytes, name and line end included, or none. */
+void gen_make_texts(struct gen *g)
+{
+	static const char sdp[] =
+	        "v=0\r\no=- 3724394400 3724394405 IN IP4 198.18.100.100\r\ns=-\r\nc=IN IP4 198.18.100.100\r\nt=0 0\r\n"
+	        "m=audio 49170 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 "
+	        "telephone-event/8000\r\na=ptime:20\r\n";
+	static const char more[] = "a=fmtp:101 0-16\r\n", start[] = GEN_EXTRA ": icid-value=";
+	const uint32_t n = sizeof sdp - 1, head = sizeof start - 1;
+	memcpy(g->body, sdp, n);
+	for (uint32_t i = n; i < sizeof g->body; i++)
+		g->body[i] = more[(i - n) % (sizeof more - 1)];
+	g->extra_len = g->o.extra > head + 2 ? g->o.extra : 0;
+	memcpy(g->extra, start, head);
+	for (uint32_t i = head; i + 2 < g->extra_len; i++)
+		g->extra[i] = "0123456789abcdef"[i % 16];
+	if (g->extra_len)
+		memcpy(g->extra + g->extra_len - 2, "\r\n", 2);
+	g->proxy_len = (uint32_t)strlen(g->o.proxy);
 }

@@ -3,18 +3,17 @@
 #include "gen.h"
 #include <string.h>
 
-static void send_from(struct gen *g, struct rte_mbuf *m, uint32_t from, size_t len)
+static enum gen_behaviour behaviour_of(uint32_t address)
 {
-	gen_net_send(g, m, from, len);
+	return ((address >> 8 & 255) - 100) / 10;
 }
 
-static void respond(
-        struct gen *g, const struct gen_message *m, uint32_t from, uint32_t slot, const char *status, const char *more)
+static void respond(struct gen *g, const struct gen_message *m, uint32_t from, uint32_t slot, const char *status)
 {
 	struct rte_mbuf *frame;
 	char *p = gen_net_begin(g, &frame);
 	if (p)
-		send_from(g, frame, from, gen_write_response(m, p, slot, g->calls[slot].gen, status, more));
+		gen_net_send(g, frame, from, gen_write_response(g, m, p, slot, g->calls[slot].gen, status));
 }
 
 static void answer(struct gen *g, uint32_t slot, const char *status, bool sdp)
@@ -25,7 +24,7 @@ static void answer(struct gen *g, uint32_t slot, const char *status, bool sdp)
 	if (!p)
 		return;
 	c->sent = g->now;
-	send_from(g, frame, gen_trunk_ip(GEN_ANSWERS, c->trunk), gen_write_answer(g, p, c, slot, status, sdp));
+	gen_net_send(g, frame, gen_trunk_ip(GEN_ANSWERS, c->trunk), gen_write_answer(g, p, c, slot, status, sdp));
 }
 
 /* The 200 and, until the ACK comes, its repetitions (13.3.1.4). */
@@ -43,21 +42,25 @@ void gen_trunk_answer(struct gen *g, uint32_t slot, unsigned tries)
 	gen_wait(g, &g->repeat[tries], slot, GEN_OP_REPEAT_OK, tries + 1);
 }
 
-/* What a proxy may change is what differs: one hop less, its Via on top, our branch beneath, the body as it was (16.6).
- */
-static const char *invite_is_wrong(struct gen *g, const struct gen_message *m, uint32_t slot)
+/* What a proxy may change is what differs: one hop less, its Via on top, our branch beneath, its Route taken off, all
+ * else as it was (RFC 3261 16.6). CANCEL and the ACK of a refusal are the proxy's own. */
+static const char *request_is_wrong(struct gen *g, const struct gen_message *m, uint32_t slot)
 {
-	char branch[32] = "z9hG4bKI";
-	gen_hex(gen_hex(branch + 8, slot), g->calls[slot].gen);
+	static const uint32_t nothing;
+	uint32_t body = m->start == 'I' ? g->o.body : nothing;
+	if (m->start != m->method)
+		return "a request whose CSeq is of another method";
 	if (m->n_vias < 2)
-		return "an INVITE without the proxy's Via";
-	if (!memmem(m->via[m->n_vias - 1].p, m->via[m->n_vias - 1].len, branch, 24))
-		return "an INVITE whose last Via is not the caller's";
+		return "a request without the proxy's Via";
+	if (!gen_branch_is(m->via[m->n_vias - 1], m->start, slot, g->calls[slot].gen, &g->hint_trunk))
+		return "a request whose last Via is not the caller's";
 	if (m->max_forwards != 69)
 		return "Max-Forwards is not one less";
-	if (m->body.len != g->o.body || memcmp(m->body.p, g->body, g->o.body) != 0)
-		return "an INVITE's body has changed";
-	return NULL;
+	if (m->routed)
+		return "a request that still has a Route";
+	if (m->body.len != body || memcmp(m->body.p, g->body, body) != 0)
+		return "a request's body has changed";
+	return gen_extra_kept(g, m) ? NULL : "a request that has lost a header field";
 }
 
 static void take_invite(struct gen *g, const struct gen_message *m, uint32_t slot, uint32_t to)
@@ -65,13 +68,12 @@ static void take_invite(struct gen *g, const struct gen_message *m, uint32_t slo
 	struct gen_call *c = &g->calls[slot];
 	if (c->flags & GEN_F_AT_TRUNK) { /* again: it has missed our provisional */
 		c->flags |= GEN_F_REPEATED;
-		respond(g, m, to, slot, "100 Trying", "");
+		respond(g, m, to, slot, "100 Trying");
 		return;
 	}
-	const char *why = invite_is_wrong(g, m, slot);
 	size_t len = gen_write_block(m, c->block, sizeof c->block);
-	if (why || !len) {
-		gen_wrong(g, why ? why : "an INVITE with more Via and Record-Route than fit", m);
+	if (!len) {
+		gen_wrong(g, "an INVITE with more Via and Record-Route than fit", m);
 		return;
 	}
 	c->block_len = (uint16_t)len;
@@ -79,7 +81,7 @@ static void take_invite(struct gen *g, const struct gen_message *m, uint32_t slo
 	c->trunk = (uint16_t)((to >> 8 & 255) % 10 * 100 + (to & 255) - 100);
 	if (c->behaviour == GEN_ANSWERS && !(c->flags & GEN_F_REPEATED))
 		gen_histogram_add(&g->f.latency[GEN_L_INVITE], g->now - c->due);
-	respond(g, m, to, slot, "100 Trying", "");
+	respond(g, m, to, slot, "100 Trying");
 	answer(g, slot, "180 Ringing", false);
 	if (g->answer.delay)
 		gen_wait(g, &g->answer, slot, GEN_OP_ANSWER, 0);
@@ -90,9 +92,9 @@ static void take_invite(struct gen *g, const struct gen_message *m, uint32_t slo
 static void meet_invite(
         struct gen *g, const struct gen_message *m, uint32_t slot, const struct rte_mbuf *frame, uint32_t to)
 {
-	switch (((to >> 8 & 255) - 100) / 10) {
+	switch (behaviour_of(to)) {
 	case GEN_REFUSES:
-		respond(g, m, to, slot, "503 Service Unavailable", "");
+		respond(g, m, to, slot, "503 Service Unavailable");
 		break;
 	case GEN_ICMP:
 		gen_net_icmp(g, frame);
@@ -107,7 +109,7 @@ static void meet_invite(
 static void take_ack(struct gen *g, const struct gen_message *m, uint32_t slot, uint32_t to)
 {
 	struct gen_call *c = &g->calls[slot];
-	if (((to >> 8 & 255) - 100) / 10 == GEN_REFUSES) {
+	if (behaviour_of(to) == GEN_REFUSES) {
 		g->f.refusals_acked++; /* the proxy's own (17.1.1.3) */
 		return;
 	}
@@ -133,7 +135,7 @@ void gen_at_trunk(struct gen *g, const struct gen_message *m, const struct rte_m
 			struct rte_mbuf *out;
 			char *p = gen_net_begin(g, &out);
 			if (p)
-				send_from(g, out, to, gen_write_response(m, p, 0, 0, "200 OK", ""));
+				gen_net_send(g, out, to, gen_write_response(g, m, p, 0, 0, "200 OK"));
 		}
 		return;
 	}
@@ -142,6 +144,12 @@ void gen_at_trunk(struct gen *g, const struct gen_message *m, const struct rte_m
 		return;
 	}
 	struct gen_call *c = &g->calls[slot];
+	bool own = m->start == 'C' || (m->start == 'A' && behaviour_of(to) == GEN_REFUSES);
+	const char *why = own ? NULL : request_is_wrong(g, m, slot);
+	if (why) {
+		gen_wrong(g, why, m);
+		return;
+	}
 	switch (m->start) {
 	case 'I':
 		meet_invite(g, m, slot, frame, to);
@@ -153,12 +161,9 @@ void gen_at_trunk(struct gen *g, const struct gen_message *m, const struct rte_m
 		if (!(c->flags & GEN_F_REPEATED) && c->state == GEN_HUNG_UP)
 			gen_measure(g, c, GEN_L_BYE);
 		c->sent = g->now;
-		respond(g, m, to, slot, "200 OK", "");
-		break;
-	case 'C':
-		respond(g, m, to, slot, "200 OK", "");
+		respond(g, m, to, slot, "200 OK");
 		break;
 	default:
-		respond(g, m, to, slot, "200 OK", "");
+		respond(g, m, to, slot, "200 OK");
 	}
 }
