@@ -8,6 +8,7 @@ build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libosip2-dev libje
 	libmnl-dev libsodium-dev libsystemd-dev libcmocka-dev scdoc)
 run=(python3 sip-tester iproute2 iputils-ping ethtool procps)
 test=(tcpdump universal-ctags clang clang-format binutils libclang-rt-14-dev)
+bench=(python3 iproute2 util-linux dpdk-dev)
 
 wanted=()
 for set in "$@"; do
@@ -15,7 +16,8 @@ for set in "$@"; do
 	build) wanted+=("${build[@]}") ;;
 	run) wanted+=("${run[@]}") ;;
 	test) wanted+=("${test[@]}") ;;
-	*) echo "packaging/deps.sh: $set is none of build, run, test" >&2; exit 64 ;;
+	bench) wanted+=("${bench[@]}") ;;
+	*) echo "packaging/deps.sh: $set is none of build, run, test, bench" >&2; exit 64 ;;
 	esac
 done
 
