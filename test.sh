@@ -11,7 +11,7 @@ usage: sudo ./test.sh [--quick]
 
 Installs missing packages, builds build/release and build/asan (AddressSanitizer, UndefinedBehaviorSanitizer), and runs
   unit tests, simulator and corpora in both builds, those with real threads under ThreadSanitizer as well (build/tsan),
-  the checks of layers, lengths and format, how much of the core the tests reach (build/coverage), each fuzzer for a moment
+  a short bench/capacity, the checks of layers, lengths and format, how much of the core the tests reach (build/coverage), each fuzzer for a moment
   (build/fuzz, all of it built with clang),
   and the end-to-end tests (sipp in network namespaces) on both builds.
   --quick  the release build alone
@@ -76,7 +76,7 @@ telling() {
 }
 
 say "packages"
-packaging/deps.sh build run test || { count 0 1; finish; }
+packaging/deps.sh build run test bench || { count 0 1; finish; }
 "${as_root[@]}" bash -c '. packaging/prepare.sh && prepare_kernel'
 
 say "build/release"
@@ -122,6 +122,15 @@ if [ $quick = no ]; then
 	say "clang, fuzzers"
 	telling tests/fuzz/run.sh --build-all --seconds 8 --jobs 2 --seed 1 --no-merge
 fi
+
+# What a message costs, as a multiple of fixed work on the same core in the same run: docs/performance.md.
+say "capacity, short"
+"${as_root[@]}" bench/capacity --build build/release --short --most-references 7.5
+case $? in
+0) count 1 0 ;;
+77) echo "not on one CPU" ;;
+*) count 0 1 ;;
+esac
 
 say "end to end, release"
 telling "${as_root[@]}" tests/sipp/run --build build/release

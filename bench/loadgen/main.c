@@ -253,8 +253,7 @@ static void say(const struct gen *g, double rate, const struct gen_figures *last
 
 static bool clean(const struct gen *g)
 {
-	return !(g->f.lost || g->f.wrong || g->f.refused || g->f.shed || g->f.not_started || g->f.repeated ||
-	         g->f.late > g->f.started / 100);
+	return !(g->f.lost || g->f.wrong || g->f.refused || g->f.shed || g->f.not_started || g->f.repeated);
 }
 
 /* Calls at a rate for so long, then until the last has ended. Seconds from the first to the end of starting. A step of
@@ -280,7 +279,8 @@ static double run(struct gen *g, double rate, double seconds)
 		}
 	}
 	uint64_t end = g->now < until ? g->now : until;
-	if (next < end) /* behind its rate at the end */
+	if (next < end &&
+	        (end - next) / step > g->f.started / 100) /* more behind its rate than a moment's pause explains */
 		g->f.not_started += (end - next) / step;
 	return (double)(end - start) / (double)g->hz;
 }

@@ -21,7 +21,7 @@ done
 export SWITCHBACK_MEMORY_SECONDS=${SWITCHBACK_MEMORY_SECONDS:-60}
 read -ra prefix <<<"${MUTATE_RUN_PREFIX:-}"
 
-build() { nice -n 10 ninja -C "$work/b" control/switchbackd control/manage/switchbackctl tests/sipp/sb-bridge; }
+build() { nice -n 10 ninja -C "$work/b" control/switchbackd control/manage/switchbackctl tests/sipp/sb-bridge bench/loadgen/loadgen; }
 # 1: the test failed, or did not end. Anything else that is not 0: the test bed could not be set up.
 judge() {
 	local code=0
