@@ -11,8 +11,8 @@ usage: sudo ./test.sh [--quick]
 
 Installs missing packages, builds build/release and build/asan (AddressSanitizer, UndefinedBehaviorSanitizer), and runs
   unit tests, simulator and corpora in both builds, those with real threads under ThreadSanitizer as well (build/tsan),
-  a short bench/capacity, the checks of layers, lengths and format, how much of the core the tests reach (build/coverage), each fuzzer for a moment
-  (build/fuzz, all of it built with clang),
+  the checks of layers, lengths and format, how much of the core the tests reach (build/coverage), each fuzzer for a moment
+  (build/fuzz, all of it built with clang), a short bench/capacity,
   and the end-to-end tests (sipp in network namespaces) on both builds.
   --quick  the release build alone
 USAGE
