@@ -68,6 +68,16 @@ def start(build, directory, settings, bed=None):
     return bed, daemon
 
 
+def wire(bed):
+    """A veth pair: edge0 is the proxy's end; the other, gen0, is in a namespace of the generator's, which is returned."""
+    generator = Namespace("gen")
+    for namespace in (generator, bed.dut):
+        namespace.sysctl(net__ipv6__conf__all__disable_ipv6=1, net__ipv6__conf__default__disable_ipv6=1)
+    generator.ip(f"link add gen0 type veth peer name edge0 netns {bed.dut.path}\nlink set gen0 up\n")
+    bed.dut.ip("link set edge0 up\n")
+    return generator
+
+
 def memif(directory, role):
     return f"net_memif0,role={role},socket={directory}/memif.sock,socket-abstract=no,bsize=2048,rsize=10"
 

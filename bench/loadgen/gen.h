@@ -30,6 +30,9 @@ enum gen_latency {
 	GEN_L_BYE,
 	GEN_L_BYE_OK,
 	GEN_L_OTHER,
+	GEN_L_AFTER_503, /* from the caller's INVITE to that at the second trunk, the first having refused it, */
+	GEN_L_AFTER_ICMP,
+	GEN_L_AFTER_SILENCE, /* said so by ICMP, or said nothing */
 	GEN_LATENCIES
 };
 

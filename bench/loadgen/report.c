@@ -3,8 +3,8 @@
 #include "gen.h"
 #include <stdio.h>
 
-static const char *const latency_name[GEN_LATENCIES] = {
-        "invite", "trying", "ringing", "ok", "ack", "bye", "bye_ok", "other"};
+static const char *const latency_name[GEN_LATENCIES] = {"invite", "trying", "ringing", "ok", "ack", "bye", "bye_ok",
+        "other", "after_503", "after_icmp", "after_silence"};
 
 static double microseconds(const struct gen *g, uint64_t ticks)
 {

@@ -79,7 +79,9 @@ static void take_invite(struct gen *g, const struct gen_message *m, uint32_t slo
 	c->block_len = (uint16_t)len;
 	c->flags |= GEN_F_AT_TRUNK;
 	c->trunk = (uint16_t)((to >> 8 & 255) % 10 * 100 + (to & 255) - 100);
-	if (c->behaviour == GEN_ANSWERS && !(c->flags & GEN_F_REPEATED))
+	if (c->behaviour != GEN_ANSWERS)
+		gen_histogram_add(&g->f.latency[GEN_L_AFTER_503 + c->behaviour - GEN_REFUSES], g->now - c->due);
+	else if (!(c->flags & GEN_F_REPEATED))
 		gen_histogram_add(&g->f.latency[GEN_L_INVITE], g->now - c->due);
 	respond(g, m, to, slot, "100 Trying");
 	answer(g, slot, "180 Ringing", false);
