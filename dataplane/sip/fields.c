@@ -230,7 +230,7 @@ void sb_read_field(struct sb_reader *r, const struct sb_line *line)
 }
 
 /* The top Via, and whatever else its line holds. */
-static void finish_via(struct sb_reader *r)
+void sb_read_via(struct sb_reader *r)
 {
 	struct sb_sip *sip = r->sip;
 	struct sb_via further;
@@ -240,7 +240,8 @@ static void finish_via(struct sb_reader *r)
 		return;
 	}
 #ifdef __AVX2__
-	if (quick_via(sip->text, &at, r->via_end, &sip->via)) {
+	memset(&sip->via, 0, sizeof sip->via);
+	if (quick_via(sip->text, at, r->via_end, &sip->via)) {
 		sip->via.next = (uint16_t)r->via2_value;
 		return;
 	}
@@ -256,7 +257,7 @@ static void finish_via(struct sb_reader *r)
 		sip->via.next = (uint16_t)r->via2_value;
 }
 
-static void finish_route(struct sb_reader *r)
+void sb_read_top_route(struct sb_reader *r)
 {
 	struct sb_sip *sip = r->sip;
 	if (sip->is_response || !sip->route_line)
@@ -267,7 +268,7 @@ static void finish_route(struct sb_reader *r)
 	}
 }
 
-static void finish_cseq(struct sb_reader *r)
+void sb_read_cseq_method(struct sb_reader *r)
 {
 	struct sb_sip *sip = r->sip;
 	if (sip->is_response) {
@@ -279,7 +280,7 @@ static void finish_cseq(struct sb_reader *r)
 	}
 }
 
-static void finish_length(struct sb_reader *r)
+void sb_read_length(struct sb_reader *r)
 {
 	struct sb_sip *sip = r->sip;
 	sip->len = sip->text_len;
@@ -300,7 +301,7 @@ static void finish_length(struct sb_reader *r)
 void sb_read_finish(struct sb_reader *r)
 {
 	struct sb_sip *sip = r->sip;
-	finish_via(r);
+	sb_read_via(r);
 	if (sip->from_line.len == 0)
 		sb_reader_fail(r, 400, "Missing From Header Field");
 	if (sip->to_line.len == 0)
@@ -313,7 +314,7 @@ void sb_read_finish(struct sb_reader *r)
 	 * there. */
 	sip->answerable = sip->via.host.len && sip->cseq_line.len &&
 	                  (sip->body || (sip->from_line.len && sip->to_line.len && sip->call_id_line.len));
-	finish_cseq(r);
-	finish_route(r);
-	finish_length(r);
+	sb_read_cseq_method(r);
+	sb_read_top_route(r);
+	sb_read_length(r);
 }

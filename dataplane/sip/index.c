@@ -51,16 +51,38 @@ static void framing(struct sb_reader *r, const struct sb_lines *lines)
 		sb_reader_fail(r, 400, "Header Without End");
 }
 
-enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len)
+/* All but text and start is zero. */
+static void begin(struct sb_sip *sip, const char *text, uint32_t len, uint32_t start)
 {
-	struct sb_lines lines;
-	struct sb_reader r = {.sip = sip};
 	memset(sip, 0, sizeof *sip);
 	sip->text = text;
 	sip->text_len = sip->len = len;
+	sip->start = (uint16_t)start;
+}
+
+/* Start line and header in the order they stand. */
+static enum sb_read line_by_line(struct sb_sip *sip, const struct sb_lines *lines)
+{
+	struct sb_reader r = {.sip = sip};
+	uint32_t end = lines->end[0];
+	enum sb_read read = sb_read_start_line(&r, end > sip->start && sip->text[end - 1] == '\r' ? end - 1 : end);
+	if (read == SB_READ_NOT_SIP)
+		return read;
+	framing(&r, lines);
+	header(&r, lines);
+	sb_read_finish(&r);
+	if (sip->error == 0)
+		return read;
+	return read == SB_READ_REQUEST ? SB_READ_BAD_REQUEST : SB_READ_BAD_RESPONSE;
+}
+
+enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len)
+{
+	struct sb_lines lines;
+	uint32_t at = 0;
+	begin(sip, text, len, 0);
 	if (len > SB_SIP_MAX)
 		return SB_READ_NOT_SIP;
-	uint32_t at = 0;
 	while (at < len && (text[at] == '\r' || text[at] == '\n'))
 		at++;
 	sip->start = (uint16_t)at;
@@ -69,14 +91,12 @@ enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len)
 	sb_scan(text, at, len, &lines);
 	if (lines.n == 0)
 		return SB_READ_NOT_SIP;
-	uint32_t end = lines.end[0];
-	enum sb_read read = sb_read_start_line(&r, end > at && text[end - 1] == '\r' ? end - 1 : end);
-	if (read == SB_READ_NOT_SIP)
+#ifdef __AVX2__
+	struct sb_reader r = {.sip = sip};
+	enum sb_read read;
+	if (sb_read_plain(&r, &lines, &read))
 		return read;
-	framing(&r, &lines);
-	header(&r, &lines);
-	sb_read_finish(&r);
-	if (sip->error == 0)
-		return read;
-	return read == SB_READ_REQUEST ? SB_READ_BAD_REQUEST : SB_READ_BAD_RESPONSE;
+	begin(sip, text, len, at);
+#endif
+	return line_by_line(sip, &lines);
 }

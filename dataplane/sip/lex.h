@@ -44,21 +44,30 @@ static inline bool lex_is(char c, unsigned classes)
 
 #if defined __AVX512VBMI__
 
-/* Of the 64 bytes at s, those of none of the classes. Reads into the pad at most. */
-static inline uint64_t lex_none_of64(const char *s, unsigned classes)
+/* 64 bytes of text, to be looked at for more than one thing. Loading reads into the pad at most. */
+struct lex_block {
+	__m512i v;
+};
+
+static inline struct lex_block lex_load64(const char *s)
 {
-	__m512i v = _mm512_loadu_si512(s), low = _mm512_loadu_si512(lex_class),
-	        high = _mm512_loadu_si512(lex_class + 64);
+	return (struct lex_block){_mm512_loadu_si512(s)};
+}
+
+/* Of a block, the bytes of none of the classes. */
+static inline uint64_t lex_block_none(struct lex_block b, unsigned classes)
+{
+	__m512i low = _mm512_loadu_si512(lex_class), high = _mm512_loadu_si512(lex_class + 64);
 	__mmask64 none =
-	        _mm512_testn_epi8_mask(_mm512_permutex2var_epi8(low, v, high), _mm512_set1_epi8((char)classes));
-	__mmask64 beyond = _mm512_movepi8_mask(v); /* all above ASCII is LEX_VIS and nothing else */
+	        _mm512_testn_epi8_mask(_mm512_permutex2var_epi8(low, b.v, high), _mm512_set1_epi8((char)classes));
+	__mmask64 beyond = _mm512_movepi8_mask(b.v); /* all above ASCII is LEX_VIS and nothing else */
 	return classes & LEX_VIS ? none & ~beyond : none | beyond;
 }
 
-/* Of the 64 bytes at s, those that are c. */
-static inline uint64_t lex_eq64(const char *s, char c)
+/* Of a block, the bytes that are c. */
+static inline uint64_t lex_block_eq(struct lex_block b, char c)
 {
-	return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(s), _mm512_set1_epi8(c));
+	return _mm512_cmpeq_epi8_mask(b.v, _mm512_set1_epi8(c));
 }
 
 #elif defined __AVX2__
@@ -78,11 +87,11 @@ static const uint8_t lex_nibble[8][16] = {
 };
 /* clang-format on */
 
-static inline uint32_t lex_none_of(const char *s, unsigned classes)
+static inline uint32_t lex_half_none(__m256i v, unsigned classes)
 {
 	const __m256i bit = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32,
 	        64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
-	__m256i v = _mm256_loadu_si256((const __m256i_u *)s), table = _mm256_setzero_si256();
+	__m256i table = _mm256_setzero_si256();
 	for (unsigned c = 0; c < 8; c++)
 		if (classes >> c & 1)
 			table = _mm256_or_si256(
@@ -93,26 +102,43 @@ static inline uint32_t lex_none_of(const char *s, unsigned classes)
 	return classes & LEX_VIS ? none & ~(uint32_t)_mm256_movemask_epi8(v) : none; /* all above ASCII is LEX_VIS */
 }
 
-/* Of the 32 bytes at s, those that are c. */
-static inline uint32_t lex_eq(const char *s, char c)
+struct lex_block {
+	__m256i a, b;
+};
+
+static inline struct lex_block lex_load64(const char *s)
 {
-	return (uint32_t)_mm256_movemask_epi8(
-	        _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i_u *)s), _mm256_set1_epi8(c)));
+	return (struct lex_block){
+	        _mm256_loadu_si256((const __m256i_u *)s), _mm256_loadu_si256((const __m256i_u *)(s + 32))};
 }
 
-static inline uint64_t lex_none_of64(const char *s, unsigned classes)
+static inline uint64_t lex_block_none(struct lex_block b, unsigned classes)
 {
-	return lex_none_of(s, classes) | (uint64_t)lex_none_of(s + 32, classes) << 32;
+	return lex_half_none(b.a, classes) | (uint64_t)lex_half_none(b.b, classes) << 32;
 }
 
-static inline uint64_t lex_eq64(const char *s, char c)
+static inline uint64_t lex_block_eq(struct lex_block b, char c)
 {
-	return lex_eq(s, c) | (uint64_t)lex_eq(s + 32, c) << 32;
+	__m256i cs = _mm256_set1_epi8(c);
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b.a, cs)) |
+	       (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b.b, cs)) << 32;
 }
 
 #endif
 
 #ifdef __AVX2__
+
+/* Of the 64 bytes at s, those of none of the classes. */
+static inline uint64_t lex_none_of64(const char *s, unsigned classes)
+{
+	return lex_block_none(lex_load64(s), classes);
+}
+
+/* Of the 64 bytes at s, those that are c. */
+static inline uint64_t lex_eq64(const char *s, char c)
+{
+	return lex_block_eq(lex_load64(s), c);
+}
 
 /* The first offset from at whose bit is set in `hits`, an expression over the 64 bytes at text + at; end if there is
  * none. */

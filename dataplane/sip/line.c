@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/sip/line.h"
 #include "dataplane/sip/lex.h"
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-#define NAME_MAX_LEN 14 /* Content-Length */
+#include "dataplane/sip/names.h"
 
 /* Offset from s of the first colon in the first 32 bytes; 32: none there. Reads up to 32 bytes, into the pad at most.
  */
@@ -23,63 +19,9 @@ static inline uint32_t colon_at(const char *s)
 #endif
 }
 
-static enum sb_field one_letter(char c)
-{
-	switch (c | 0x20) {
-	case 'v':
-		return SB_F_VIA;
-	case 'f':
-		return SB_F_FROM;
-	case 't':
-		return SB_F_TO;
-	case 'i':
-		return SB_F_CALL_ID;
-	case 'm':
-		return SB_F_CONTACT;
-	case 'l':
-		return SB_F_CONTENT_LENGTH;
-	default:
-		return SB_F_OTHER;
-	}
-}
-
-/* The names of each length: two at most. */
-static const struct name_row {
-	char name[16];
-	uint8_t field;
-} names[NAME_MAX_LEN + 1][2] = {
-        [2] = {{"to", SB_F_TO}},
-        [3] = {{"via", SB_F_VIA}},
-        [4] = {{"from", SB_F_FROM}, {"cseq", SB_F_CSEQ}},
-        [5] = {{"route", SB_F_ROUTE}},
-        [7] = {{"call-id", SB_F_CALL_ID}, {"contact", SB_F_CONTACT}},
-        [9] = {{"timestamp", SB_F_TIMESTAMP}},
-        [11] = {{"retry-after", SB_F_RETRY_AFTER}},
-        [12] = {{"max-forwards", SB_F_MAX_FORWARDS}, {"record-route", SB_F_RECORD_ROUTE}},
-        [13] = {{"proxy-require", SB_F_PROXY_REQUIRE}},
-        [14] = {{"content-length", SB_F_CONTENT_LENGTH}},
-};
-
-/* Whether the n bytes at s, n < 16, are the row's, whatever their case. Reads 16 bytes, into the pad at most. */
-static inline bool row_is(const char *s, const struct name_row *row, uint32_t n)
-{
-#ifdef __SSE2__
-	__m128i v = _mm_or_si128(_mm_loadu_si128((const __m128i_u *)s), _mm_set1_epi8(0x20));
-	__m128i same = _mm_cmpeq_epi8(v, _mm_loadu_si128((const __m128i_u *)row->name));
-	return (~(uint32_t)_mm_movemask_epi8(same) & ((1u << n) - 1)) == 0;
-#else
-	return lex_same(s, row->name, n);
-#endif
-}
-
 static enum sb_field named(const char *s, uint32_t n)
 {
-	if (n > NAME_MAX_LEN)
-		return SB_F_OTHER;
-	if (n == 1)
-		return one_letter(s[0]);
-	const struct name_row *row = names[n];
-	return (enum sb_field)(row_is(s, row, n) ? row->field : row_is(s, row + 1, n) ? row[1].field : SB_F_OTHER);
+	return n > NAME_MAX_LEN ? SB_F_OTHER : name_field(s, n, name_row(s[0], n == 1 ? ':' : s[1], n));
 }
 
 void sb_line_name(const char *text, struct sb_line *line)

@@ -29,42 +29,90 @@ static inline uint32_t quick_run(const char *s, unsigned classes)
 	return none ? (uint32_t)__builtin_ctzll(none) : 64;
 }
 
-/* ":port" at *at, if a colon is there. False: no number from 1 to 65535 of at most five digits. */
-static inline bool quick_port(const char *text, uint32_t *at, uint16_t *port)
+/* The number that the n digits before end make. False: more than eight, or others than digits. They are put at the high
+ * end of eight bytes, zeros below, then added up in pairs, fours and eights. */
+static inline bool quick_number(const char *text, uint32_t end, uint32_t n, uint32_t *number)
 {
-	*port = 0;
-	if (text[*at] != ':')
-		return true;
-	const char *s = text + *at + 1;
-	uint32_t n = 0, v = 0;
-	for (; n < 6 && (uint8_t)(s[n] - '0') < 10; n++)
-		v = v * 10 + (uint32_t)(s[n] - '0');
-	*at += n + 1;
-	*port = (uint16_t)v;
-	return n > 0 && n < 6 && v > 0 && v < 65536;
+	uint64_t v;
+	if (n - 1 > 7 || end < 8)
+		return false;
+	memcpy(&v, text + end - 8, 8);
+	v = (v ^ 0x3030303030303030) & ~0ull << (64 - 8 * n);
+	if (((v + 0x7676767676767676) | v) & 0x8080808080808080)
+		return false;
+	v = v * 10 + (v >> 8);
+	v = (v & 0xff000000ff) * (100 + (1000000ull << 32)) + (v >> 16 & 0xff000000ff) * (1 + (10000ull << 32));
+	*number = (uint32_t)(v >> 32);
+	return true;
 }
 
-/* sip:user@host or sip:user@host:port at at; *end is set behind it. */
+/* The digits between a colon and end. False: no number from 1 to 65535 of at most five digits. */
+static inline bool quick_port(const char *text, uint32_t at, uint32_t end, uint16_t *port)
+{
+	uint32_t number;
+	if (end - at > 5 || !quick_number(text, end, end - at, &number))
+		return false;
+	*port = (uint16_t)number;
+	return number - 1 < 65535;
+}
+
+static inline uint32_t quick_first(uint64_t hits)
+{
+	return (uint32_t)__builtin_ctzll(hits);
+}
+
+/* Parameters of a URI from their ';' at at, no escapes among them; *end is set behind them, *lr if there is one "lr".
+ */
+static inline bool quick_uri_params(const char *text, uint32_t at, uint32_t *end, bool *lr)
+{
+	struct lex_block b = lex_load64(text + at);
+	uint64_t stop = lex_block_none(b, LEX_PARAM | LEX_USER) | lex_block_eq(b, '?') | lex_block_eq(b, '%');
+	if (!stop)
+		return false;
+	uint64_t semicolon = lex_block_eq(b, ';'), l = lex_block_eq(b, 'l') | lex_block_eq(b, 'L'),
+	         r = lex_block_eq(b, 'r') | lex_block_eq(b, 'R');
+	uint64_t behind = stop | semicolon | lex_block_eq(b, '=');
+	*lr = (semicolon & l >> 1 & r >> 2 & behind >> 3 & ((stop & -stop) - 1)) != 0;
+	*end = at + quick_first(stop);
+	return true;
+}
+
+/* sip:host or sip:user@host at at, and port and parameters if there are any, in 64 bytes each; *end is set behind it.
+ * at is before the text's end. */
 static inline bool quick_uri(const char *text, uint32_t at, uint32_t *end, struct sb_uri *uri)
 {
-	if (!quick_is4(text + at, "sip:"))
+	struct lex_block b = lex_load64(text + at);
+	uint64_t stop = lex_block_none(b, LEX_HOST) & ~0xfull, user_stop = stop & ~lex_block_eq(b, '+');
+	if (!quick_is4(text + at, "sip:") || !user_stop)
 		return false;
-	uint32_t user = at + 4;
-	uint64_t none = lex_none_of64(text + user, LEX_HOST) & ~lex_eq64(text + user, '+');
-	uint32_t n = none ? (uint32_t)__builtin_ctzll(none) : 0, host = user + n + 1;
-	if (n == 0 || text[user + n] != '@')
+	uint32_t n = quick_first(user_stop), host = 4;
+	uri->user = (struct sb_span){0, 0};
+	if (text[at + n] == '@') {
+		uri->user = lex_span(at + 4, at + n);
+		host = n + 1;
+		stop &= ~1ull << n;
+		if (n == 4 || !stop)
+			return false;
+	}
+	uint32_t host_end = quick_first(stop), p = host_end;
+	uri->port = 0;
+	if (text[at + p] == ':') {
+		stop &= stop - 1;
+		if (!stop)
+			return false;
+		p = quick_first(stop);
+		if (!quick_port(text, at + host_end + 1, at + p, &uri->port))
+			return false;
+	}
+	*end = at + p;
+	uri->scheme = SB_SCHEME_SIP;
+	uri->host = lex_span(at + host, at + host_end);
+	uri->lr = false;
+	uint32_t params = *end;
+	if (text[params] == ';' && !quick_uri_params(text, params, end, &uri->lr))
 		return false;
-	uint32_t host_n = quick_run(text + host, LEX_HOST);
-	uint16_t port;
-	*end = host + host_n;
-	if (host_n < 2 || host_n == 64 || !quick_port(text, end, &port))
-		return false;
-	*uri = (struct sb_uri){.scheme = SB_SCHEME_SIP,
-	        .user = lex_span(user, user + n),
-	        .host = lex_span(host, host + host_n),
-	        .port = port,
-	        .params = lex_span(*end, *end)};
-	return true;
+	uri->params = lex_span(params, *end);
+	return host_end - host >= 2;
 }
 
 /* "name" <uri>, name <uri> or <uri> at at: the offset of '<'; 0: not so. */
@@ -72,15 +120,17 @@ static inline uint32_t quick_open(const char *text, uint32_t at)
 {
 	if (text[at] == '<')
 		return at;
+	struct lex_block b = lex_load64(text + at);
 	if (text[at] != '"') {
-		uint32_t n = quick_run(text + at, LEX_TOKEN | LEX_LWS);
-		return text[at + (n & 63)] == '<' ? at + n : 0;
+		uint64_t stop = lex_block_none(b, LEX_TOKEN | LEX_LWS);
+		uint32_t n = stop ? quick_first(stop) : 0;
+		return text[at + n] == '<' ? at + n : 0;
 	}
-	const char *s = text + at + 1;
-	uint64_t quote = lex_eq64(s, '"');
-	if (!quote || ((lex_none_of64(s, LEX_VIS | LEX_LWS) | lex_eq64(s, '\\')) & (quote - 1) & ~quote))
+	uint64_t quote = lex_block_eq(b, '"') & ~1ull;
+	uint64_t inside = (quote - 1) & ~quote;
+	if (!quote || ((lex_block_none(b, LEX_VIS | LEX_LWS) | lex_block_eq(b, '\\')) & inside))
 		return 0;
-	at += 2 + (uint32_t)__builtin_ctzll(quote);
+	at += 1 + quick_first(quote);
 	at += text[at] == ' ';
 	return text[at] == '<' ? at : 0;
 }
@@ -132,21 +182,30 @@ static inline bool quick_via_param(const char *text, uint32_t *at, struct sb_via
 	return false;
 }
 
-/* A Via value that is alone in its line: over UDP, no blanks within, no parameters but branch, rport and received. */
-static inline bool quick_via(const char *text, uint32_t *at, uint32_t end, struct sb_via *via)
+/* A Via value that is alone in its line: over UDP, no blanks within, no parameters but branch, rport and received. *via
+ * is all zeros. */
+static inline bool quick_via(const char *text, uint32_t value, uint32_t end, struct sb_via *via)
 {
-	uint32_t first = *at + (text[*at] == ' '), host = first + 12;
+	uint32_t first = value + (text[value] == ' '), host = first + 12;
 	if (end < host + 4 || !quick_is8(text + first, "SIP/2.0/") || !quick_is4(text + first + 8, "UDP "))
 		return false;
-	memset(via, 0, sizeof *via);
-	uint32_t n = quick_run(text + host, LEX_HOST), p = host + n;
-	if (n == 0 || n == 64 || !quick_port(text, &p, &via->port))
+	uint64_t stop = lex_none_of64(text + host, LEX_HOST);
+	if (!stop || stop & 1)
 		return false;
-	via->host = lex_span(host, host + n);
+	uint32_t p = host + quick_first(stop);
+	via->host = lex_span(host, p);
+	if (text[p] == ':') {
+		stop &= stop - 1;
+		uint32_t port = p + 1;
+		if (!stop)
+			return false;
+		p = host + quick_first(stop);
+		if (!quick_port(text, port, p, &via->port))
+			return false;
+	}
 	while (p < end)
 		if (text[p] != ';' || !quick_via_param(text, &p, via))
 			return false;
 	via->value = lex_span(first, p);
-	*at = p;
 	return p == end;
 }

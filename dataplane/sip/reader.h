@@ -38,7 +38,8 @@ static inline bool sb_has_v3(void)
 
 static inline bool sb_has_v4(void)
 {
-	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vl") && sb_has_v3();
+	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+	       __builtin_cpu_supports("avx512vl") && sb_has_v3();
 }
 #endif
 
@@ -50,3 +51,15 @@ void sb_read_field(struct sb_reader *r, const struct sb_line *line);
 
 /* fields.c. All lines have been seen: reads the top Via, checks what must be there and what must agree. */
 void sb_read_finish(struct sb_reader *r);
+
+/* fields.c. Parts of that: the top Via and the rest of its line; CSeq's method, which a request's must agree with; the
+ * top Route; what counts of the datagram. */
+void sb_read_via(struct sb_reader *r);
+void sb_read_cseq_method(struct sb_reader *r);
+void sb_read_top_route(struct sb_reader *r);
+void sb_read_length(struct sb_reader *r);
+
+/* plain.c. All of a message whose lines have been found, if it is plain and without fault, and what it is. False: it is
+ * to be read line by line, from the start. Where there are vectors. */
+struct sb_lines;
+bool sb_read_plain(struct sb_reader *r, const struct sb_lines *lines, enum sb_read *read);

@@ -89,11 +89,56 @@ static inline void line_ends(const char *s, uint64_t *lf, uint64_t *cr)
 #endif
 }
 
+#ifdef __AVX512VBMI2__
+
+#define CROWD 16 /* line ends in one block, for which there is a better way */
+
+/* Where all line ends are CRLF and the empty line is there: false if not, or if it is not certain. What is behind len
+ * may be read as if it were text: that decides nothing. */
+static bool scan_crlf(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
+{
+	const __m512i lfs = _mm512_set1_epi8('\n'), crs = _mm512_set1_epi8('\r');
+	const __m512i counting = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46,
+	        45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
+	        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+	uint64_t was_cr = 0, was_lf = 0;
+	uint32_t n = 0;
+	for (uint32_t at = from; at < len && n < SB_SIP_LINES_MAX + 1 - CROWD; at += 64) {
+		__m512i v = _mm512_loadu_si512(text + at);
+		uint64_t lf = _mm512_cmpeq_epi8_mask(v, lfs), cr = _mm512_cmpeq_epi8_mask(v, crs);
+		uint64_t odd = (cr << 1 | was_cr) ^ lf, empty = lf & (lf << 2 | was_lf);
+		__m256i ends = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(_mm512_maskz_compress_epi8(lf, counting)));
+		_mm256_storeu_si256((__m256i_u *)(out->end + n), _mm256_add_epi16(ends, _mm256_set1_epi16((short)at)));
+		if (empty) {
+			uint64_t before = (empty - 1) & ~empty;
+			uint32_t body = at + (uint32_t)__builtin_popcountll(before) + 1,
+			         more = (uint32_t)__builtin_popcountll(lf & before);
+			out->n = n + more;
+			out->body = body;
+			return body <= len && !(odd & (empty ^ (empty - 1))) && more <= CROWD;
+		}
+		uint32_t more = (uint32_t)__builtin_popcountll(lf);
+		if (odd || more > CROWD)
+			return false;
+		n += more;
+		was_cr = cr >> 63;
+		was_lf = lf >> 62;
+	}
+	return false;
+}
+
+#endif
+
 void sb_scan(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
 {
 	struct carry c = {0};
 	uint64_t lf, cr;
 	start(out);
+#ifdef __AVX512VBMI2__
+	if (scan_crlf(text, from, len, out))
+		return;
+	start(out);
+#endif
 	for (uint32_t at = from; at < len; at += 64) {
 		line_ends(text + at, &lf, &cr);
 		uint64_t mask = within(at, len);

@@ -9,8 +9,8 @@ struct sb_lines {
 	bool too_many; /* more than SB_SIP_LINES_MAX header lines: it stopped there */
 	bool bare_lf;  /* a LF without CR before it, in the header */
 	bool bare_cr;  /* a CR without LF behind it, in the header */
-	uint16_t end[SB_SIP_LINES_MAX + 1 +
-	             4]; /* offsets of the LFs, without the empty line's; room for what sb_scan writes beyond */
+	/* offsets of the LFs, without the empty line's; room for what is written beyond them */
+	uint16_t end[SB_SIP_LINES_MAX + 1 + 4];
 };
 
 /* text[from] is not a line end. SB_SIP_PAD readable bytes follow len. */

@@ -4,32 +4,37 @@
 #include "dataplane/sip/parse.h"
 #include "dataplane/sip/reader.h"
 
-static const struct {
+/* First letter and length say which row a method could only be in. */
+static const struct method_row {
+	char name[16];
 	uint8_t len, method;
-	char name[10];
-} methods[] = {
-        {6, SB_M_INVITE, "INVITE"},
-        {3, SB_M_ACK, "ACK"},
-        {3, SB_M_BYE, "BYE"},
-        {7, SB_M_OPTIONS, "OPTIONS"},
-        {6, SB_M_CANCEL, "CANCEL"},
-        {5, SB_M_PRACK, "PRACK"},
-        {6, SB_M_UPDATE, "UPDATE"},
-        {4, SB_M_INFO, "INFO"},
-        {8, SB_M_REGISTER, "REGISTER"},
-        {9, SB_M_SUBSCRIBE, "SUBSCRIBE"},
-        {6, SB_M_NOTIFY, "NOTIFY"},
-        {5, SB_M_REFER, "REFER"},
-        {7, SB_M_MESSAGE, "MESSAGE"},
-        {7, SB_M_PUBLISH, "PUBLISH"},
+} methods[32] = {
+        [2] = {"ACK", 3, SB_M_ACK},
+        [3] = {"BYE", 3, SB_M_BYE},
+        [5] = {"CANCEL", 6, SB_M_CANCEL},
+        [7] = {"PRACK", 5, SB_M_PRACK},
+        [9] = {"REFER", 5, SB_M_REFER},
+        [10] = {"REGISTER", 8, SB_M_REGISTER},
+        [11] = {"INVITE", 6, SB_M_INVITE},
+        [16] = {"NOTIFY", 6, SB_M_NOTIFY},
+        [21] = {"INFO", 4, SB_M_INFO},
+        [22] = {"SUBSCRIBE", 9, SB_M_SUBSCRIBE},
+        [23] = {"UPDATE", 6, SB_M_UPDATE},
+        [26] = {"MESSAGE", 7, SB_M_MESSAGE},
+        [28] = {"OPTIONS", 7, SB_M_OPTIONS},
+        [29] = {"PUBLISH", 7, SB_M_PUBLISH},
 };
+
+static inline const struct method_row *method_row(char first, uint32_t n)
+{
+	return &methods[((uint8_t)first + 11 * n) & 31];
+}
 
 enum sb_method sb_method_of(const char *text, struct sb_span name)
 {
-	for (unsigned i = 0; i < sizeof methods / sizeof methods[0]; i++)
-		if (methods[i].len == name.len && memcmp(methods[i].name, text + name.off, name.len) == 0)
-			return (enum sb_method)methods[i].method;
-	return SB_M_OTHER;
+	const struct method_row *row = method_row(text[name.off], name.len);
+	bool known = name.len && row->len == name.len && memcmp(row->name, text + name.off, name.len) == 0;
+	return known ? (enum sb_method)row->method : SB_M_OTHER;
 }
 
 /* Is text[at, end) "SIP/" digits "." digits, and which version. */
