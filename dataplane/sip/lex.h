@@ -54,13 +54,19 @@ static inline struct lex_block lex_load64(const char *s)
 	return (struct lex_block){_mm512_loadu_si512(s)};
 }
 
-/* Of a block, the bytes of none of the classes. */
-static inline uint64_t lex_block_none(struct lex_block b, unsigned classes)
+/* Of a block, the bytes of none of the classes. All above ASCII is LEX_VIS and nothing else. */
+static inline __attribute__((always_inline)) uint64_t lex_block_none(struct lex_block b, unsigned classes)
 {
 	__m512i low = _mm512_loadu_si512(lex_class), high = _mm512_loadu_si512(lex_class + 64);
-	__mmask64 none =
-	        _mm512_testn_epi8_mask(_mm512_permutex2var_epi8(low, b.v, high), _mm512_set1_epi8((char)classes));
-	__mmask64 beyond = _mm512_movepi8_mask(b.v); /* all above ASCII is LEX_VIS and nothing else */
+	__m512i found = _mm512_permutex2var_epi8(low, b.v, high);
+	if (__builtin_popcount(classes) == 1) {
+		/* The class's bit becomes each byte's sign; then: above ASCII, or not found; for LEX_VIS: neither. */
+		found = _mm512_slli_epi16(found, 7 - (unsigned)__builtin_ctz(classes));
+		return _mm512_movepi8_mask(classes & LEX_VIS ? _mm512_ternarylogic_epi64(b.v, found, found, 0x03)
+		                                             : _mm512_ternarylogic_epi64(b.v, found, found, 0xf3));
+	}
+	__mmask64 none = _mm512_testn_epi8_mask(found, _mm512_set1_epi8((char)classes));
+	__mmask64 beyond = _mm512_movepi8_mask(b.v);
 	return classes & LEX_VIS ? none & ~beyond : none | beyond;
 }
 

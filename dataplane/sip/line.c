@@ -21,7 +21,14 @@ static inline uint32_t colon_at(const char *s)
 
 static enum sb_field named(const char *s, uint32_t n)
 {
-	return n > NAME_MAX_LEN ? SB_F_OTHER : name_field(s, n, name_row(s[0], n == 1 ? ':' : s[1], n));
+	char name[16] = {0};
+	if (n > NAME_MAX_LEN)
+		return SB_F_OTHER;
+	if (s[n] == ':')
+		return name_field(s);
+	memcpy(name, s, n);
+	name[n] = ':';
+	return name_field(name);
 }
 
 void sb_line_name(const char *text, struct sb_line *line)

@@ -16,7 +16,9 @@
 struct plain {
 	struct sb_reader *r;
 	const struct sb_lines *lines;
-	uint64_t of[SB_FIELDS]; /* bit i: line i is of this field; the start line is line 0 */
+	uint32_t seen, again;        /* bit f: there is a line, or more than one, of field f */
+	uint8_t first[SB_FIELDS];    /* line number of the first; the start line is line 0 */
+	_Alignas(64) uint8_t of[64]; /* field of each header line */
 };
 
 /* Where a line, its value and the next line begin; end: without CRLF. */
@@ -25,12 +27,32 @@ struct place {
 };
 
 static inline __attribute__((always_inline)) struct place place_of(
-        const struct plain *p, uint64_t lines, uint32_t name_len)
+        const struct plain *p, uint32_t line, uint32_t name_len)
 {
-	uint32_t i = quick_first(lines), off = p->lines->end[i - 1] + 1u, next = p->lines->end[i] + 1u;
+	uint32_t off = p->lines->end[line - 1] + 1u, next = p->lines->end[line] + 1u;
 	const char *text = p->r->sip->text;
 	uint32_t value = off + (text[off + 1] == ':' ? 2 : name_len + 1);
 	return (struct place){off, value + (text[value] == ' '), next - 2, next};
+}
+
+static inline bool has(const struct plain *p, enum sb_field field)
+{
+	return p->seen >> field & 1;
+}
+
+/* The second line of a field that has one. */
+static inline uint32_t second_of(const struct plain *p, enum sb_field field)
+{
+	uint32_t i = p->first[field] + 1u;
+	while (p->of[i] != field)
+		i++;
+	return i;
+}
+
+/* The lines of a field as bits. To be asked late: the lines' fields were written one by one. */
+static inline uint64_t lines_of(const struct plain *p, enum sb_field field)
+{
+	return lex_eq64((const char *)p->of, (char)field) & ((2ull << (p->lines->n - 1)) - 2);
 }
 
 /* Which of the 32 bytes at s are colons, and which are blanks or controls. */
@@ -46,28 +68,39 @@ static inline void colons_and_blanks(const char *s, uint32_t *colons, uint32_t *
 #endif
 }
 
-/* False: there is a line that is folded, without a colon or with blanks before it, or a name of 32 bytes or more. */
-static inline bool name_lines(struct plain *p)
+/* False: a line of no field of ours is folded, or has no colon, or blanks before it, or a name of 32 bytes or more. */
+static inline bool others_are_named(const struct plain *p)
 {
 	const char *text = p->r->sip->text;
 	uint32_t bad = 0;
-	memset(p->of, 0, sizeof p->of);
-	for (uint32_t i = 1; i < p->lines->n; i++) {
-		const char *s = text + p->lines->end[i - 1] + 1;
+	for (uint64_t lines = lines_of(p, SB_F_OTHER); lines; lines &= lines - 1) {
 		uint32_t colons, blanks;
-		colons_and_blanks(s, &colons, &blanks);
+		colons_and_blanks(text + p->lines->end[quick_first(lines) - 1] + 1, &colons, &blanks);
 		uint32_t before = (colons - 1) & ~colons; /* the first of them */
-		uint32_t n = (uint32_t)__builtin_popcount(before) & 31;
 		bad |= (before & (blanks | 1u << 31)) | (colons & 1);
-		p->of[name_field(s, n, name_row(s[0], s[1], n))] |= 1ull << i;
 	}
-	return bad == 0 && p->of[SB_F_BAD] == 0;
+	return bad == 0;
 }
 
-/* The full grammar's word on the first of the lines. False: a fault. */
-static __attribute__((noinline, cold)) bool in_full(const struct plain *p, uint64_t lines)
+/* From the last to the first, so that the first is what stays noted. */
+static inline void name_lines(struct plain *p)
 {
-	uint32_t i = quick_first(lines);
+	const char *text = p->r->sip->text;
+	uint32_t seen = 0, again = 0;
+	for (uint32_t i = p->lines->n - 1; i > 0; i--) {
+		uint32_t field = name_field(text + p->lines->end[i - 1] + 1), bit = 1u << field;
+		p->of[i] = (uint8_t)field;
+		p->first[field] = (uint8_t)i;
+		again |= seen & bit;
+		seen |= bit;
+	}
+	p->seen = seen;
+	p->again = again;
+}
+
+/* The full grammar's word on a line. False: a fault. */
+static __attribute__((noinline, cold)) bool in_full(const struct plain *p, uint32_t i)
+{
 	struct sb_line line = {.off = p->lines->end[i - 1] + 1u, .end = p->lines->end[i] - 1u};
 	line.next = line.end + 2;
 	sb_line_name(p->r->sip->text, &line);
@@ -75,12 +108,12 @@ static __attribute__((noinline, cold)) bool in_full(const struct plain *p, uint6
 	return p->r->sip->error == 0;
 }
 
-/* So many lines of fields that a proxy hardly looks at. */
-static __attribute__((noinline, cold)) bool all_in_full(const struct plain *p, uint64_t lines)
+static __attribute__((noinline, cold)) bool all_in_full(const struct plain *p, enum sb_field field)
 {
 	bool good = true;
-	for (; lines && good; lines &= lines - 1)
-		good = in_full(p, lines);
+	for (uint32_t i = p->first[field]; i < p->lines->n && good; i++)
+		if (p->of[i] == field)
+			good = in_full(p, i);
 	return good;
 }
 
@@ -144,17 +177,22 @@ static inline enum sb_read plain_start(struct sb_reader *r, uint32_t end)
 static inline bool plain_via(struct plain *p)
 {
 	struct sb_sip *sip = p->r->sip;
-	uint64_t lines = p->of[SB_F_VIA], further = lines & (lines - 1);
-	struct place at = place_of(p, lines, 3);
-	sip->n_via_lines = (uint16_t)__builtin_popcountll(lines);
+	struct place at = place_of(p, p->first[SB_F_VIA], 3);
 	sip->via_line = (uint16_t)at.off;
 	sip->via_line_next = (uint16_t)at.next;
+	uint32_t next = 0;
+	if (p->again >> SB_F_VIA & 1) {
+		struct place second = place_of(p, second_of(p, SB_F_VIA), 3);
+		next = lex_blanks(sip->text, second.value, second.end);
+	}
+	if (quick_via(sip->text, at.value, at.end, &sip->via)) {
+		sip->via.next = (uint16_t)next;
+		return true;
+	}
 	p->r->via_value = at.value;
 	p->r->via_end = at.end;
-	if (further) {
-		struct place second = place_of(p, further, 3);
-		p->r->via2_value = lex_blanks(sip->text, second.value, second.end);
-	}
+	p->r->via2_value = next;
+	sip->n_via_lines = 1;
 	sb_read_via(p->r);
 	return sip->error == 0;
 }
@@ -163,10 +201,10 @@ static inline __attribute__((always_inline)) bool plain_party(const struct plain
         uint32_t name_len, struct sb_span *whole, struct sb_span *value, struct sb_span *tag)
 {
 	const char *text = p->r->sip->text;
-	struct place at = place_of(p, p->of[field], name_len);
+	struct place at = place_of(p, p->first[field], name_len);
 	if (lex_is(text[at.value], LEX_LWS) || !quick_party(text, at.value, at.end, tag)) {
 		*tag = (struct sb_span){0, 0};
-		return in_full(p, p->of[field]);
+		return in_full(p, p->first[field]);
 	}
 	*whole = lex_span(at.off, at.end);
 	*value = lex_span(at.value, at.end);
@@ -176,12 +214,12 @@ static inline __attribute__((always_inline)) bool plain_party(const struct plain
 static inline bool plain_call_id(const struct plain *p)
 {
 	struct sb_sip *sip = p->r->sip;
-	struct place at = place_of(p, p->of[SB_F_CALL_ID], 7);
+	struct place at = place_of(p, p->first[SB_F_CALL_ID], 7);
 	const char *v = sip->text + at.value;
 	uint32_t n = at.end - at.value;
 	uint64_t stop = lex_none_of64(v, LEX_VIS);
 	if (!stop || (stop & 1) || quick_first(stop) != n || v[0] == '@' || v[n - 1] == '@')
-		return in_full(p, p->of[SB_F_CALL_ID]);
+		return in_full(p, p->first[SB_F_CALL_ID]);
 	sip->call_id_line = lex_span(at.off, at.end);
 	sip->call_id = lex_span(at.value, at.end);
 	return true;
@@ -191,13 +229,13 @@ static inline bool plain_cseq(const struct plain *p)
 {
 	struct sb_sip *sip = p->r->sip;
 	const char *text = sip->text;
-	struct place at = place_of(p, p->of[SB_F_CSEQ], 4);
+	struct place at = place_of(p, p->first[SB_F_CSEQ], 4);
 	uint64_t blanks = lex_eq64(text + at.value, ' ');
 	uint32_t digits = blanks ? quick_first(blanks) : 64, method = at.value + digits + 1, n = at.end - method;
 	enum sb_method known = n - 1 < 8 ? quick_method(text + method, n) : SB_M_OTHER;
 	if (!quick_number(text, at.value + digits, digits, &sip->cseq) || !known ||
 	        (!sip->is_response && known != sip->method)) {
-		bool good = in_full(p, p->of[SB_F_CSEQ]);
+		bool good = in_full(p, p->first[SB_F_CSEQ]);
 		sb_read_cseq_method(p->r);
 		return good && sip->error == 0;
 	}
@@ -213,13 +251,13 @@ static inline bool plain_cseq(const struct plain *p)
 static inline bool plain_max_forwards(const struct plain *p)
 {
 	struct sb_sip *sip = p->r->sip;
-	uint64_t lines = p->of[SB_F_MAX_FORWARDS];
 	uint32_t number;
-	if (!lines || sip->is_response)
+	if (!has(p, SB_F_MAX_FORWARDS) || sip->is_response)
 		return true;
-	struct place at = place_of(p, lines, 12);
-	if ((lines & (lines - 1)) || !quick_number(sip->text, at.end, at.end - at.value, &number) || number > 255)
-		return all_in_full(p, lines);
+	struct place at = place_of(p, p->first[SB_F_MAX_FORWARDS], 12);
+	if ((p->again >> SB_F_MAX_FORWARDS & 1) || !quick_number(sip->text, at.end, at.end - at.value, &number) ||
+	        number > 255)
+		return all_in_full(p, SB_F_MAX_FORWARDS);
 	sip->max_forwards = lex_span(at.value, at.end);
 	sip->max_forwards_value = (uint16_t)number;
 	return true;
@@ -228,15 +266,11 @@ static inline bool plain_max_forwards(const struct plain *p)
 static inline bool plain_length(const struct plain *p)
 {
 	struct sb_reader *r = p->r;
-	uint64_t lines = p->of[SB_F_CONTENT_LENGTH];
-	if (lines) {
-		struct place at = place_of(p, lines, 14);
+	if (has(p, SB_F_CONTENT_LENGTH)) {
+		struct place at = place_of(p, p->first[SB_F_CONTENT_LENGTH], 14);
 		r->have_content_length = quick_number(r->sip->text, at.end, at.end - at.value, &r->content_length);
-		if ((lines & (lines - 1)) || !r->have_content_length) {
-			r->have_content_length = false;
-			if (!all_in_full(p, lines))
-				return false;
-		}
+		if (!r->have_content_length && !in_full(p, p->first[SB_F_CONTENT_LENGTH]))
+			return false;
 	}
 	sb_read_length(r);
 	return r->sip->error == 0;
@@ -244,10 +278,9 @@ static inline bool plain_length(const struct plain *p)
 
 static inline bool plain_contact(const struct plain *p)
 {
-	uint64_t lines = p->of[SB_F_CONTACT];
-	if (!lines)
+	if (!has(p, SB_F_CONTACT))
 		return true;
-	struct place at = place_of(p, lines, 7);
+	struct place at = place_of(p, p->first[SB_F_CONTACT], 7);
 	const char *v = p->r->sip->text + at.value;
 	if (v[0] == '<') {
 		struct lex_block b = lex_load64(v + 1);
@@ -259,7 +292,7 @@ static inline bool plain_contact(const struct plain *p)
 			return true;
 		}
 	}
-	return all_in_full(p, lines);
+	return all_in_full(p, SB_F_CONTACT);
 }
 
 /* A Route value that is alone in its line, without parameters of its own. */
@@ -280,51 +313,53 @@ static inline bool quick_route(const char *text, struct place at, struct sb_rout
 static inline bool plain_route(const struct plain *p)
 {
 	struct sb_sip *sip = p->r->sip;
-	uint64_t lines = p->of[SB_F_ROUTE], further = lines & (lines - 1);
-	if (!lines)
+	if (!has(p, SB_F_ROUTE))
 		return true;
-	struct place at = place_of(p, lines, 5);
+	struct place at = place_of(p, p->first[SB_F_ROUTE], 5);
 	if (sip->is_response) {
 		sip->route_line = (uint16_t)at.off;
 		return true;
 	}
-	uint32_t second = further ? place_of(p, further, 5).off : 0;
+	uint32_t second = p->again >> SB_F_ROUTE & 1 ? place_of(p, second_of(p, SB_F_ROUTE), 5).off : 0;
 	if (quick_route(sip->text, at, &sip->route)) {
 		sip->route_line = (uint16_t)at.off;
 		sip->routes = (struct sb_route_walk){.line = (uint16_t)second, .n = 1};
 		return true;
 	}
 	memset(&sip->route, 0, sizeof sip->route);
-	in_full(p, lines);
+	in_full(p, p->first[SB_F_ROUTE]);
 	p->r->route2 = second;
 	sb_read_top_route(p->r);
 	return sip->error == 0;
 }
 
-/* Those that hardly a message has. */
+#define BIT(field) (1u << (field))
+
 static inline bool plain_rest(const struct plain *p)
 {
 	struct sb_sip *sip = p->r->sip;
-	uint64_t record_route = p->of[SB_F_RECORD_ROUTE];
-	if (record_route)
-		sip->record_route_line = (uint16_t)place_of(p, record_route, 12).off;
-	uint64_t rare = p->of[SB_F_PROXY_REQUIRE] | p->of[SB_F_TIMESTAMP] | p->of[SB_F_RETRY_AFTER];
-	return !rare || all_in_full(p, rare);
-}
-
-static inline bool once(uint64_t lines)
-{
-	return __builtin_popcountll(lines) == 1;
+	const uint32_t rare = BIT(SB_F_PROXY_REQUIRE) | BIT(SB_F_TIMESTAMP) | BIT(SB_F_RETRY_AFTER);
+	if (has(p, SB_F_RECORD_ROUTE))
+		sip->record_route_line = (uint16_t)place_of(p, p->first[SB_F_RECORD_ROUTE], 12).off;
+	for (uint32_t fields = p->seen & rare; fields; fields &= fields - 1)
+		if (!all_in_full(p, (enum sb_field)quick_first(fields)))
+			return false;
+	sip->n_via_lines = (uint16_t)__builtin_popcountll(lines_of(p, SB_F_VIA));
+	return true;
 }
 
 bool sb_read_plain(struct sb_reader *r, const struct sb_lines *lines, enum sb_read *read)
 {
-	struct plain p = {.r = r, .lines = lines};
+	const uint32_t once = BIT(SB_F_FROM) | BIT(SB_F_TO) | BIT(SB_F_CALL_ID) | BIT(SB_F_CSEQ);
+	struct plain p;
 	struct sb_sip *sip = r->sip;
-	if (lines->n > PLAIN_LINES_MAX || lines->body == 0 || lines->bare_lf || lines->bare_cr || !name_lines(&p))
+	if (lines->n > PLAIN_LINES_MAX || lines->body == 0 || lines->bare_lf || lines->bare_cr)
 		return false;
-	if (!p.of[SB_F_VIA] || !once(p.of[SB_F_FROM]) || !once(p.of[SB_F_TO]) || !once(p.of[SB_F_CALL_ID]) ||
-	        !once(p.of[SB_F_CSEQ]))
+	p.r = r;
+	p.lines = lines;
+	name_lines(&p);
+	if ((p.seen & (once | BIT(SB_F_VIA))) != (once | BIT(SB_F_VIA)) ||
+	        (p.again & (once | BIT(SB_F_CONTENT_LENGTH))))
 		return false;
 	sip->first_header = (uint16_t)(lines->end[0] + 1);
 	sip->header_end = (uint16_t)(lines->end[lines->n - 1] + 1);
@@ -335,7 +370,9 @@ bool sb_read_plain(struct sb_reader *r, const struct sb_lines *lines, enum sb_re
 	       plain_party(&p, SB_F_FROM, 4, &sip->from_line, &sip->from, &sip->from_tag) &&
 	       plain_party(&p, SB_F_TO, 2, &sip->to_line, &sip->to, &sip->to_tag) && plain_call_id(&p) &&
 	       plain_cseq(&p) && plain_max_forwards(&p) && plain_contact(&p) && plain_route(&p) && plain_rest(&p) &&
-	       plain_length(&p);
+	       plain_length(&p) && others_are_named(&p);
 }
+
+#undef BIT
 
 #endif

@@ -50,6 +50,10 @@ static inline bool quick_number(const char *text, uint32_t end, uint32_t n, uint
 static inline bool quick_port(const char *text, uint32_t at, uint32_t end, uint16_t *port)
 {
 	uint32_t number;
+	if (end - at == 4 && quick_is4(text + at, "5060")) {
+		*port = 5060;
+		return true;
+	}
 	if (end - at > 5 || !quick_number(text, end, end - at, &number))
 		return false;
 	*port = (uint16_t)number;
@@ -79,7 +83,8 @@ static inline bool quick_uri_params(const char *text, uint32_t at, uint32_t *end
 
 /* sip:host or sip:user@host at at, and port and parameters if there are any, in 64 bytes each; *end is set behind it.
  * at is before the text's end. */
-static inline bool quick_uri(const char *text, uint32_t at, uint32_t *end, struct sb_uri *uri)
+static inline __attribute__((always_inline)) bool quick_uri(
+        const char *text, uint32_t at, uint32_t *end, struct sb_uri *uri)
 {
 	struct lex_block b = lex_load64(text + at);
 	uint64_t stop = lex_block_none(b, LEX_HOST) & ~0xfull, user_stop = stop & ~lex_block_eq(b, '+');
@@ -116,7 +121,7 @@ static inline bool quick_uri(const char *text, uint32_t at, uint32_t *end, struc
 }
 
 /* "name" <uri>, name <uri> or <uri> at at: the offset of '<'; 0: not so. */
-static inline uint32_t quick_open(const char *text, uint32_t at)
+static inline __attribute__((always_inline)) uint32_t quick_open(const char *text, uint32_t at)
 {
 	if (text[at] == '<')
 		return at;
@@ -136,7 +141,8 @@ static inline uint32_t quick_open(const char *text, uint32_t at)
 }
 
 /* All of From's or To's value: [name] <sip:user@host> [;tag=token]. */
-static inline bool quick_party(const char *text, uint32_t at, uint32_t end, struct sb_span *tag)
+static inline __attribute__((always_inline)) bool quick_party(
+        const char *text, uint32_t at, uint32_t end, struct sb_span *tag)
 {
 	struct sb_uri uri;
 	uint32_t open = quick_open(text, at), p;
@@ -153,7 +159,7 @@ static inline bool quick_party(const char *text, uint32_t at, uint32_t end, stru
 }
 
 /* One parameter of a Via at *at, which is moved behind it. */
-static inline bool quick_via_param(const char *text, uint32_t *at, struct sb_via *via)
+static inline __attribute__((always_inline)) bool quick_via_param(const char *text, uint32_t *at, struct sb_via *via)
 {
 	uint32_t p = *at, n;
 	if (quick_is8(text + p, ";branch=") && !via->branch.off) {
@@ -184,7 +190,8 @@ static inline bool quick_via_param(const char *text, uint32_t *at, struct sb_via
 
 /* A Via value that is alone in its line: over UDP, no blanks within, no parameters but branch, rport and received. *via
  * is all zeros. */
-static inline bool quick_via(const char *text, uint32_t value, uint32_t end, struct sb_via *via)
+static inline __attribute__((always_inline)) bool quick_via(
+        const char *text, uint32_t value, uint32_t end, struct sb_via *via)
 {
 	uint32_t first = value + (text[value] == ' '), host = first + 12;
 	if (end < host + 4 || !quick_is8(text + first, "SIP/2.0/") || !quick_is4(text + first + 8, "UDP "))

@@ -91,36 +91,33 @@ static inline void line_ends(const char *s, uint64_t *lf, uint64_t *cr)
 
 #ifdef __AVX512VBMI2__
 
-#define CROWD 16 /* line ends in one block, for which there is a better way */
-
 /* Where all line ends are CRLF and the empty line is there: false if not, or if it is not certain. What is behind len
- * may be read as if it were text: that decides nothing. */
-static bool scan_crlf(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
+ * may be read as if it were text: that decides nothing. A block has 32 CRLF at most; what is written for one with more
+ * LFs does not count. */
+static inline bool scan_crlf(const char *text, uint32_t from, uint32_t len, struct sb_lines *out)
 {
 	const __m512i lfs = _mm512_set1_epi8('\n'), crs = _mm512_set1_epi8('\r');
 	const __m512i counting = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46,
 	        45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
 	        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-	uint64_t was_cr = 0, was_lf = 0;
+	__m512i base = _mm512_set1_epi16((short)from);
+	uint64_t was_cr = 0, was_lf = 0, odd = 0;
 	uint32_t n = 0;
-	for (uint32_t at = from; at < len && n < SB_SIP_LINES_MAX + 1 - CROWD; at += 64) {
+	for (uint32_t at = from; at < len && n <= SB_SIP_LINES_MAX + 1; at += 64) {
 		__m512i v = _mm512_loadu_si512(text + at);
 		uint64_t lf = _mm512_cmpeq_epi8_mask(v, lfs), cr = _mm512_cmpeq_epi8_mask(v, crs);
-		uint64_t odd = (cr << 1 | was_cr) ^ lf, empty = lf & (lf << 2 | was_lf);
-		__m256i ends = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(_mm512_maskz_compress_epi8(lf, counting)));
-		_mm256_storeu_si256((__m256i_u *)(out->end + n), _mm256_add_epi16(ends, _mm256_set1_epi16((short)at)));
+		uint64_t mixed = (cr << 1 | was_cr) ^ lf, empty = lf & (lf << 2 | was_lf);
+		__m512i ends = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(_mm512_maskz_compress_epi8(lf, counting)));
+		_mm512_storeu_si512(out->end + n, _mm512_add_epi16(ends, base));
+		base = _mm512_add_epi16(base, _mm512_set1_epi16(64));
 		if (empty) {
-			uint64_t before = (empty - 1) & ~empty;
-			uint32_t body = at + (uint32_t)__builtin_popcountll(before) + 1,
-			         more = (uint32_t)__builtin_popcountll(lf & before);
-			out->n = n + more;
-			out->body = body;
-			return body <= len && !(odd & (empty ^ (empty - 1))) && more <= CROWD;
+			uint64_t header = empty ^ (empty - 1); /* with the first empty line's LF */
+			out->n = n + (uint32_t)__builtin_popcountll(lf & header) - 1;
+			out->body = at + (uint32_t)__builtin_popcountll(header);
+			return out->body <= len && !(odd | (mixed & header)) && out->n <= SB_SIP_LINES_MAX + 1;
 		}
-		uint32_t more = (uint32_t)__builtin_popcountll(lf);
-		if (odd || more > CROWD)
-			return false;
-		n += more;
+		odd |= mixed;
+		n += (uint32_t)__builtin_popcountll(lf);
 		was_cr = cr >> 63;
 		was_lf = lf >> 62;
 	}

@@ -10,7 +10,7 @@ struct sb_lines {
 	bool bare_lf;  /* a LF without CR before it, in the header */
 	bool bare_cr;  /* a CR without LF behind it, in the header */
 	/* offsets of the LFs, without the empty line's; room for what is written beyond them */
-	uint16_t end[SB_SIP_LINES_MAX + 1 + 4];
+	uint16_t end[SB_SIP_LINES_MAX + 1 + 64];
 };
 
 /* text[from] is not a line end. SB_SIP_PAD readable bytes follow len. */
