@@ -4,7 +4,6 @@
  * neighbour must not rebuild ten million prefixes.
  * Owner: built and freed by control (netlink mirror) after RCU quiescence. */
 #pragma once
-#include <endian.h>
 #include <switchback/addr.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -78,13 +77,19 @@ static inline const uint8_t *sb_fib_neigh(const struct sb_fib *f, const struct s
 	return NULL;
 }
 
+/* Eight bytes in network order as a number. */
+static inline uint64_t sb_fib_number(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+}
+
 /* Is a in front of b? As memcmp has it, in two compares. */
 static inline bool sb_fib_before(const uint8_t a[16], const uint8_t b[16])
 {
-	uint64_t x[2], y[2];
-	memcpy(x, a, sizeof x);
-	memcpy(y, b, sizeof y);
-	return x[0] != y[0] ? be64toh(x[0]) < be64toh(y[0]) : be64toh(x[1]) < be64toh(y[1]);
+	uint64_t x = sb_fib_number(a), y = sb_fib_number(b);
+	return x != y ? x < y : sb_fib_number(a + 8) < sb_fib_number(b + 8);
 }
 
 /* The range that holds dst; NULL: none. */
