@@ -141,13 +141,16 @@ static void explain_row(struct sb_daemon *d, const struct sb_candidates *c, cons
 	out->n++;
 }
 
-static void route_words(const struct sb_snapshot *s, const struct sb_snap_route *r, char *out, size_t size)
+static void route_words(
+        const struct sb_snapshot *s, const struct sb_snap_route *r, const char *number, char *out, size_t size)
 {
+	size_t len = strlen(number);
 	struct sb_addr net = {.family = 0};
 	char ip[SB_ADDR_TEXT_MAX];
 	switch (r->kind) {
 	case SB_ROUTE_PREFIX:
-		snprintf(out, size, "prefix %s", s->text + r->key);
+		sb_prefix_match(&s->prefixes, number, &len);
+		snprintf(out, size, "prefix %.*s", (int)len, number);
 		break;
 	case SB_ROUTE_DOMAIN:
 		snprintf(out, size, "domain %s", s->text + r->key);
@@ -179,7 +182,7 @@ static int explain(
 	out->found = c.route != NULL;
 	if (!c.route)
 		return 0;
-	route_words(d->snapshot, c.route, out->route, sizeof out->route);
+	route_words(d->snapshot, c.route, number, out->route, sizeof out->route);
 	for (unsigned i = 0; i < c.n && out->n < SB_EXPLAIN_ROWS_MAX; i++)
 		explain_row(d, &c, &c.list[i], i + 1u == c.n, false, out);
 	for (unsigned i = 0; i < c.n_skipped && out->n < SB_EXPLAIN_ROWS_MAX; i++)

@@ -100,6 +100,8 @@ int sb_check(struct sb_raw *raw, struct sb_mistakes *m)
 	sb_check_trunks(&c);
 	sb_check_groups(&c);
 	rc = sb_check_routes(&c);
+	if (rc == 0)
+		rc = sb_check_prefixes(&c);
 out:
 	names_fini(&c);
 	return rc;

@@ -21,6 +21,8 @@ void sb_check_listeners(struct sb_check *c);
 void sb_check_trunks(struct sb_check *c);
 void sb_check_groups(struct sb_check *c);
 int sb_check_routes(struct sb_check *c);
+/* Behind the routes, whose kinds and groups it goes by: fills raw->prefixes. 0 or SB_E_NOMEM. */
+int sb_check_prefixes(struct sb_check *c);
 
 /* The index of the thing called name, or SB_NAME_NONE and a mistake. name NULL: SB_NAME_NONE, it was complained of. */
 uint32_t sb_check_name(struct sb_check *c, const struct sb_names *names, const char *kind, const char *name,

@@ -25,19 +25,20 @@ void sb_check_groups(struct sb_check *c)
 	}
 }
 
-static const char route_kinds[] = "one of prefix, domain, source or default: true";
+static const char route_kinds[] = "one of prefix, domain, source, default: true or prefixes_file";
+static const char *const kind_names[] = {"prefix", "domain", "source", "default", "prefixes_file"};
 
 /* Sets the route's kind. False: it has none or several, which is a mistake. */
 static bool check_kind(struct sb_check *c, struct sb_raw_route *r, uint32_t i)
 {
-	static const char *const names[] = {"prefix", "domain", "source", "default"};
 	int first = -1;
-	for (int k = K_ROUTE_PREFIX; k <= K_ROUTE_DEFAULT; k++) {
+	r->kind = UINT32_MAX;
+	for (int k = K_ROUTE_PREFIX; k <= K_ROUTE_FILE; k++) {
 		if (!r->at.key[k])
 			continue;
 		if (first >= 0) {
-			sb_mistake(c->m, r->at.key[k], "routes[%u].%s: stands beside %s, allowed: %s", i, names[k],
-			        names[first], route_kinds);
+			sb_mistake(c->m, r->at.key[k], "routes[%u].%s: stands beside %s, allowed: %s", i, kind_names[k],
+			        kind_names[first], route_kinds);
 			return false;
 		}
 		first = k;
@@ -52,6 +53,9 @@ static bool check_kind(struct sb_check *c, struct sb_raw_route *r, uint32_t i)
 
 static void check_route_groups(struct sb_check *c, struct sb_raw_route *r, uint32_t i)
 {
+	if (!r->at.key[K_ROUTE_GROUPS] && !r->at.key[K_ROUTE_FILE])
+		sb_mistake(c->m, r->at.line, "routes[%u].groups: is missing, allowed: a list of 1 to %d", i,
+		        SB_CANDIDATES_MAX);
 	for (uint32_t j = 0; j < r->groups.n; j++) {
 		struct sb_raw_name *g = &r->groups.list[j];
 		char path[60];
@@ -67,14 +71,12 @@ static void check_route_groups(struct sb_check *c, struct sb_raw_route *r, uint3
 	}
 }
 
-/* What a route matches, as text that is equal for equal matches: p+44, dexample.com, s10.0.0.0/8, or "*" for default.
- */
+/* What a route matches, as text that is equal for equal matches: dexample.com, s10.0.0.0/8, or "*" for default. False:
+ * it has none; prefixes are told by their own table. */
 static bool match_text(const struct sb_raw_route *r, char *out, size_t room)
 {
 	char ip[INET6_ADDRSTRLEN];
 	switch (r->kind) {
-	case SB_ROUTE_PREFIX:
-		return r->prefix && snprintf(out, room, "p%s", r->prefix) > 0;
 	case SB_ROUTE_DOMAIN:
 		if (!r->domain)
 			return false;
@@ -87,8 +89,10 @@ static bool match_text(const struct sb_raw_route *r, char *out, size_t room)
 			return false;
 		inet_ntop(r->source.family == 6 ? AF_INET6 : AF_INET, r->source.ip, ip, sizeof ip);
 		return snprintf(out, room, "s%s/%u", ip, r->source.bits) > 0;
-	default:
+	case SB_ROUTE_DEFAULT:
 		return snprintf(out, room, "*") > 0;
+	default:
+		return false;
 	}
 }
 
@@ -111,14 +115,13 @@ static int matches_init(struct matches *m, const struct sb_raw *raw)
 {
 	*m = (struct matches){.room = 1};
 	for (uint32_t i = 0; i < raw->routes.n; i++)
-		m->room += raw->routes.list[i].prefix ? SB_PREFIX_MAX + 2 : MATCH_MAX;
+		m->room += raw->routes.list[i].prefix ? 0 : MATCH_MAX;
 	m->text = malloc(m->room);
 	return m->text ? sb_names_init(&m->seen, raw->routes.n) : SB_E_NOMEM;
 }
 
 static void check_twice(struct sb_check *c, struct matches *m, const struct sb_raw_route *r, uint32_t i)
 {
-	static const char *const names[] = {"prefix", "domain", "source", "default"};
 	char *text = m->text + m->used;
 	if (!match_text(r, text, m->room - m->used))
 		return;
@@ -126,8 +129,8 @@ static void check_twice(struct sb_check *c, struct matches *m, const struct sb_r
 	uint32_t first = sb_names_put(&m->seen, text, i);
 	if (first != SB_NAME_NONE)
 		sb_mistake(c->m, r->at.key[r->kind], "routes[%u].%s: routes[%u] matches the same, allowed: one %s%s", i,
-		        names[r->kind], first, r->kind == SB_ROUTE_DEFAULT ? "default route" : "route for each ",
-		        r->kind == SB_ROUTE_DEFAULT ? "" : names[r->kind]);
+		        kind_names[r->kind], first, r->kind == SB_ROUTE_DEFAULT ? "default route" : "route for each ",
+		        r->kind == SB_ROUTE_DEFAULT ? "" : kind_names[r->kind]);
 }
 
 int sb_check_routes(struct sb_check *c)

@@ -2,12 +2,11 @@
 #include "control/config/config.h"
 #include "control/config/build.h"
 #include "control/config/check.h"
+#include "control/config/file.h"
 #include "control/config/reader.h"
 #include <errno.h>
 
-#define FILE_BYTES_MAX (1ull << 30)
-
-static int build(const struct sb_raw *raw, struct sb_slots *slots, struct sb_mistakes *m, struct sb_config **out)
+static int build(struct sb_raw *raw, struct sb_slots *slots, struct sb_mistakes *m, struct sb_config **out)
 {
 	struct sb_config *c = calloc(1, sizeof *c);
 	if (!c)
@@ -49,50 +48,12 @@ static int load_text(
 	return rc;
 }
 
-/* The whole file, the caller frees it. Not by its size: it may be a pipe. 0, SB_E_NOMEM or SB_E_IO with errno. */
-static int read_file(const char *file, char **text, size_t *len)
-{
-	size_t room = 0, n = 0, got;
-	char *buf = NULL;
-	int rc = 0;
-	FILE *f = fopen(file, "re");
-	if (!f)
-		return errno == ENOMEM ? SB_E_NOMEM : SB_E_IO;
-	do {
-		if (n == room) {
-			room = room ? room * 2 : 65536;
-			char *more = realloc(buf, room);
-			if (!more) {
-				rc = SB_E_NOMEM;
-				break;
-			}
-			buf = more;
-		}
-		got = fread(buf + n, 1, room - n, f);
-		n += got;
-	} while (got && n <= FILE_BYTES_MAX);
-	if (!rc && (ferror(f) || n > FILE_BYTES_MAX)) {
-		errno = n > FILE_BYTES_MAX ? EFBIG : errno;
-		rc = SB_E_IO;
-	}
-	int saved = errno;
-	fclose(f);
-	if (rc) {
-		free(buf);
-		buf = NULL;
-	}
-	errno = saved;
-	*text = buf;
-	*len = n;
-	return rc;
-}
-
 int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
         struct sb_config_errors *errors)
 {
 	struct sb_mistakes m = {.file = file};
 	char *read = NULL;
-	int rc = text ? 0 : read_file(file, &read, &len);
+	int rc = text ? 0 : sb_file_read(file, false, &read, &len);
 	*out = NULL;
 	if (rc == SB_E_IO)
 		sb_mistake(&m, 0, "cannot be read: %s", strerror(errno));

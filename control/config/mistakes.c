@@ -15,6 +15,16 @@ static struct sb_mistake_line *next_line(struct sb_mistakes *m)
 	return &m->list[m->n];
 }
 
+/* Puts "file:line: " before the text. False: no memory. */
+static bool name_file(struct sb_mistakes *m, struct sb_mistake_line *l)
+{
+	char *text = l->text;
+	int len = l->line ? asprintf(&l->text, "%s:%u: %s", m->in, l->line, text)
+	                  : asprintf(&l->text, "%s: %s", m->in, text);
+	free(text);
+	return len >= 0;
+}
+
 void sb_mistake(struct sb_mistakes *m, uint32_t line, const char *format, ...)
 {
 	if (m->n == SB_MISTAKES_MAX) {
@@ -28,7 +38,11 @@ void sb_mistake(struct sb_mistakes *m, uint32_t line, const char *format, ...)
 		m->nomem = true;
 	} else {
 		l->line = line;
-		l->order = m->n++;
+		l->elsewhere = m->in != NULL;
+		if (m->in && !name_file(m, l))
+			m->nomem = true;
+		else
+			l->order = m->n++;
 	}
 	va_end(ap);
 }
@@ -36,7 +50,9 @@ void sb_mistake(struct sb_mistakes *m, uint32_t line, const char *format, ...)
 static int by_line(const void *a, const void *b)
 {
 	const struct sb_mistake_line *x = a, *y = b;
-	if (x->line != y->line)
+	if (x->elsewhere != y->elsewhere)
+		return x->elsewhere ? 1 : -1;
+	if (x->line != y->line && !x->elsewhere)
 		return x->line < y->line ? -1 : 1;
 	return x->order < y->order ? -1 : x->order > y->order;
 }
@@ -64,7 +80,9 @@ int sb_mistakes_give(struct sb_mistakes *m, struct sb_config_errors *errors)
 		qsort(m->list, m->n, sizeof *m->list, by_line);
 	for (uint32_t i = 0; i < m->n && !rc; i++) {
 		const struct sb_mistake_line *l = &m->list[i];
-		if (l->line)
+		if (l->elsewhere)
+			rc = sb_config_errors_add(errors, "%s", l->text);
+		else if (l->line)
 			rc = sb_config_errors_add(errors, "%s:%u: %s", m->file, l->line, l->text);
 		else
 			rc = sb_config_errors_add(errors, "%s: %s", m->file, l->text);

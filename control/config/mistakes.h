@@ -8,11 +8,13 @@
 
 struct sb_mistake_line {
 	uint32_t line, order;
-	char *text; /* the struct's own */
+	bool elsewhere; /* in another file: text says where */
+	char *text;     /* the struct's own */
 };
 
 struct sb_mistakes {
 	const char *file; /* borrowed */
+	const char *in;   /* borrowed: the file, named by the first, that is being read; NULL: the first itself */
 	uint32_t n, room;
 	uint32_t over; /* not kept, beyond SB_MISTAKES_MAX */
 	bool nomem;
@@ -21,7 +23,8 @@ struct sb_mistakes {
 
 /* Adds "key: what is wrong, what is allowed" of a line; line 0: of the file as a whole. */
 void sb_mistake(struct sb_mistakes *m, uint32_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Appends all to errors as "file:line: ...", in line order, and empties m. 0 or SB_E_NOMEM. */
+/* Appends all to errors as "file:line: ...", in line order, those of other files behind, and empties m. 0 or
+ * SB_E_NOMEM. */
 int sb_mistakes_give(struct sb_mistakes *m, struct sb_config_errors *errors);
 void sb_mistakes_fini(struct sb_mistakes *m);
 

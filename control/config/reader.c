@@ -424,6 +424,7 @@ void sb_reading_free(struct sb_reading *r)
 		return;
 	if (r->have_doc)
 		yaml_document_delete(&r->doc);
+	sb_prefixes_fini(&r->raw.prefixes);
 	while (r->blocks) {
 		struct block *b = r->blocks;
 		r->blocks = b->next;

@@ -144,8 +144,9 @@ static const struct sb_key route_keys[] = {
         [K_ROUTE_DOMAIN] = {"domain", SB_V_DOMAIN, AT(sb_raw_route, domain), .max = 253},
         [K_ROUTE_SOURCE] = {"source", SB_V_NET, AT(sb_raw_route, source)},
         [K_ROUTE_DEFAULT] = {"default", SB_V_BOOL, AT(sb_raw_route, otherwise), .preset = "true", .allowed = "true"},
-        [K_ROUTE_GROUPS] = {"groups", SB_V_LIST, .required = true, AT(sb_raw_route, groups), .min = 1,
-                .max = SB_CANDIDATES_MAX, .list = &group_names},
+        [K_ROUTE_FILE] = {"prefixes_file", SB_V_PATH, AT(sb_raw_route, prefixes_file), .max = 255},
+        [K_ROUTE_GROUPS] = {"groups", SB_V_LIST, AT(sb_raw_route, groups), .min = 1, .max = SB_CANDIDATES_MAX,
+                .list = &group_names},
 };
 MAP(route, route_keys, struct sb_raw_route);
 MAPS(routes, route, sb_raw_route);

@@ -7,6 +7,7 @@
  * before it; and it knows no defaults, units or bounds, so each duration would be a string to be read again without its
  * line. */
 #pragma once
+#include "control/config/prefixes.h"
 #include "control/health/policy.h"
 #include <stddef.h>
 #include <switchback/addr.h>
@@ -193,14 +194,15 @@ struct sb_raw_group {
 };
 
 /* The first four in the order of enum sb_route_kind. */
-enum { K_ROUTE_PREFIX, K_ROUTE_DOMAIN, K_ROUTE_SOURCE, K_ROUTE_DEFAULT, K_ROUTE_GROUPS };
+enum { K_ROUTE_PREFIX, K_ROUTE_DOMAIN, K_ROUTE_SOURCE, K_ROUTE_DEFAULT, K_ROUTE_FILE, K_ROUTE_GROUPS };
 struct sb_raw_route {
 	struct sb_at at;
-	const char *prefix, *domain;
+	const char *prefix, *domain, *prefixes_file;
 	struct sb_net source;
 	uint32_t otherwise;
 	SB_LIST_OF(struct sb_raw_name) groups;
-	uint32_t kind; /* enum sb_route_kind; set by the check */
+	uint32_t kind;  /* enum sb_route_kind or K_ROUTE_FILE; set by the check */
+	uint32_t first; /* of its prefixes, in the order of putting; set by the check */
 };
 
 enum { K_LIMITS_TRANSACTIONS, K_LIMITS_INVITE_RATE, K_LIMITS_RETRY_AFTER };
@@ -245,6 +247,7 @@ struct sb_raw {
 	SB_LIST_OF(struct sb_raw_route) routes;
 	struct sb_raw_limits limits;
 	struct sb_raw_timers timers;
+	struct sb_prefixes prefixes; /* all of them; made by the check */
 };
 
 /* The whole file: a struct sb_raw. */

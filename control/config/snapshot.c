@@ -7,29 +7,21 @@ struct filled {
 	uint32_t members, routes, route_groups, nets, text;
 };
 
-static uint64_t prefix_slots(const struct sb_raw *raw)
-{
-	uint64_t n = 0, slots = 8;
-	for (uint32_t i = 0; i < raw->routes.n; i++)
-		n += raw->routes.list[i].kind == SB_ROUTE_PREFIX;
-	while (slots < 2 * n)
-		slots *= 2;
-	return n ? slots : 0;
-}
-
 static struct filled count(const struct sb_raw *raw)
 {
-	/* A look-up compares a whole number with a text that may be shorter: it must not read past the end. */
-	struct filled n = {.text = SB_PREFIX_MAX};
+	const struct sb_prefixes *p = &raw->prefixes;
+	struct filled n = {.text = 1, .routes = p->n_lists, .route_groups = p->n_groups};
 	for (uint32_t i = 0; i < raw->listeners.n; i++)
 		n.nets += raw->listeners.list[i].trust.n;
 	for (uint32_t i = 0; i < raw->groups.n; i++)
 		n.members += raw->groups.list[i].members.n;
 	for (uint32_t i = 0; i < raw->routes.n; i++) {
 		const struct sb_raw_route *r = &raw->routes.list[i];
+		if (r->kind == SB_ROUTE_PREFIX || r->kind == K_ROUTE_FILE)
+			continue;
+		n.routes++;
 		n.route_groups += r->groups.n;
 		n.nets += r->kind == SB_ROUTE_SOURCE;
-		n.text += r->prefix ? (uint32_t)strlen(r->prefix) + 1 : 0;
 		n.text += r->domain ? (uint32_t)strlen(r->domain) + 1 : 0;
 	}
 	return n;
@@ -38,7 +30,6 @@ static struct filled count(const struct sb_raw *raw)
 static struct sb_snapshot *allocate(const struct sb_raw *raw)
 {
 	struct filled n = count(raw);
-	uint64_t slots = prefix_slots(raw);
 	struct sb_snapshot *s = aligned_alloc(alignof(struct sb_snapshot), sizeof *s);
 	if (!s)
 		return NULL;
@@ -46,7 +37,7 @@ static struct sb_snapshot *allocate(const struct sb_raw *raw)
 	s->n_listeners = raw->listeners.n;
 	s->n_trunks = raw->trunks.n;
 	s->n_groups = raw->groups.n;
-	s->n_routes = raw->routes.n;
+	s->n_routes = n.routes;
 	s->listeners = calloc(s->n_listeners, sizeof *s->listeners);
 	s->trunks = calloc(s->n_trunks, sizeof *s->trunks);
 	s->members = calloc(n.members, sizeof *s->members);
@@ -56,10 +47,8 @@ static struct sb_snapshot *allocate(const struct sb_raw *raw)
 	s->nets = calloc(n.nets + 1, sizeof *s->nets);
 	s->text = calloc(1, n.text);
 	s->trunk_of_slot = malloc(SB_TRUNKS_MAX * sizeof *s->trunk_of_slot);
-	s->prefixes.slot = slots ? calloc(slots, sizeof *s->prefixes.slot) : NULL;
-	s->prefixes.mask = slots ? slots - 1 : 0;
 	if (!s->listeners || !s->trunks || !s->members || !s->groups || !s->routes || !s->route_groups || !s->nets ||
-	        !s->text || !s->trunk_of_slot || (slots && !s->prefixes.slot)) {
+	        !s->text || !s->trunk_of_slot) {
 		sb_snapshot_free(s);
 		return NULL;
 	}
@@ -79,7 +68,7 @@ void sb_snapshot_free(struct sb_snapshot *s)
 	free(s->nets);
 	free(s->text);
 	free(s->trunk_of_slot);
-	free(s->prefixes.slot);
+	sb_prefix_table_free(&s->prefixes);
 	free(s);
 }
 
@@ -188,21 +177,6 @@ static uint32_t put_text(struct sb_snapshot *s, struct filled *at, const char *t
 	return offset;
 }
 
-static void put_prefix(struct sb_snapshot *s, uint32_t route, uint32_t text)
-{
-	struct sb_prefix_table *t = &s->prefixes;
-	const char *p = s->text + text;
-	uint64_t hash = SB_PREFIX_SEED;
-	for (; *p; p++)
-		hash = sb_prefix_step(hash, (uint8_t)*p);
-	hash = sb_prefix_finish(hash);
-	t->lengths |= 1ull << (p - (s->text + text));
-	uint64_t i = hash & t->mask;
-	while (t->slot[i].hash)
-		i = (i + 1) & t->mask;
-	t->slot[i] = (struct sb_prefix_slot){hash, text, route};
-}
-
 /* A domain is compared without regard to case: it is kept in lower case. */
 static uint32_t put_domain(struct sb_snapshot *s, struct filled *at, const char *text)
 {
@@ -220,10 +194,7 @@ static void put_route(const struct sb_raw_route *from, struct sb_snapshot *s, st
 	to->n_groups = from->groups.n;
 	for (uint32_t i = 0; i < from->groups.n; i++)
 		s->route_groups[at->route_groups++] = from->groups.list[i].index;
-	if (to->kind == SB_ROUTE_PREFIX) {
-		to->key = put_text(s, at, from->prefix);
-		put_prefix(s, at->routes, to->key);
-	} else if (to->kind == SB_ROUTE_DOMAIN) {
+	if (to->kind == SB_ROUTE_DOMAIN) {
 		to->key = put_domain(s, at, from->domain);
 	} else if (to->kind == SB_ROUTE_SOURCE) {
 		to->key = at->nets;
@@ -258,10 +229,23 @@ static void fill_routes(const struct sb_raw *raw, struct sb_snapshot *s, struct 
 	}
 	put_routes(raw, SB_ROUTE_DEFAULT, -1, s, at);
 	s->n_other_routes = at->routes;
-	put_routes(raw, SB_ROUTE_PREFIX, -1, s, at);
 }
 
-int sb_build_snapshot(const struct sb_raw *raw, struct sb_slots *slots, struct sb_snapshot **out)
+/* Takes the table over, whose prefixes lead to lists, and makes a route of each list. */
+static void take_prefixes(struct sb_prefixes *p, struct sb_snapshot *s, struct filled *at)
+{
+	s->prefixes = p->table;
+	memset(&p->table, 0, sizeof p->table);
+	for (uint32_t i = 0; i < p->n_lists; i++)
+		s->routes[at->routes++] = (struct sb_snap_route){.kind = SB_ROUTE_PREFIX,
+		        .group = at->route_groups + p->lists[i].group,
+		        .n_groups = p->lists[i].n};
+	if (p->n_groups)
+		memcpy(s->route_groups + at->route_groups, p->groups, p->n_groups * sizeof *p->groups);
+	at->route_groups += p->n_groups;
+}
+
+int sb_build_snapshot(struct sb_raw *raw, struct sb_slots *slots, struct sb_snapshot **out)
 {
 	struct filled at = {0};
 	struct sb_snapshot *s = allocate(raw);
@@ -276,6 +260,7 @@ int sb_build_snapshot(const struct sb_raw *raw, struct sb_slots *slots, struct s
 	fill_listeners(raw, s, &at);
 	fill_groups(raw, s, &at);
 	fill_routes(raw, s, &at);
+	take_prefixes(&raw->prefixes, s, &at);
 	*out = s;
 	return 0;
 }

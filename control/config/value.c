@@ -167,6 +167,9 @@ static const char *read_path(const struct sb_key *k, const char *text, void *out
 {
 	if (strlen(text) > k->max)
 		return "is too long";
+	for (const char *p = text; *p; p++)
+		if ((uint8_t)*p < ' ' || *p == 127)
+			return "has a control character in it";
 	return *text == '/' ? keep(text, out) : "is not an absolute path";
 }
 

@@ -136,17 +136,21 @@ static void net_text(const struct sb_net *n, char *out, size_t size)
 	snprintf(out, size, "%s/%u", ip, n->bits);
 }
 
-/* members: counts what it takes. */
-static json_t *route_json(const struct sb_snapshot *s, const struct sb_snap_route *r, uint32_t *members)
+/* The i-th for people: what are no prefixes, then each prefix with the route it leads to. members: counts what it
+ * takes.
+ */
+static json_t *route_json(const struct sb_snapshot *s, uint32_t i, uint32_t *members)
 {
 	static const char *const kind[] = {"prefix", "domain", "source", "default"};
-	char net[INET6_ADDRSTRLEN + 8] = "";
-	const char *key = r->kind == SB_ROUTE_SOURCE ? net : r->kind == SB_ROUTE_DEFAULT ? "" : s->text + r->key;
+	char text[INET6_ADDRSTRLEN + 8 > SB_PREFIX_MAX ? INET6_ADDRSTRLEN + 8 : SB_PREFIX_MAX] = "";
+	uint32_t n = s->n_other_routes;
+	const struct sb_snap_route *r = &s->routes[i < n ? i : n + sb_prefix_get(&s->prefixes, i - n, text)];
+	const char *key = r->kind == SB_ROUTE_DOMAIN ? s->text + r->key : text;
 	json_t *groups = json_array();
 	if (r->kind == SB_ROUTE_SOURCE)
-		net_text(&s->nets[r->key], net, sizeof net);
-	for (uint32_t i = 0; i < r->n_groups; i++) {
-		const struct sb_snap_group *g = &s->groups[s->route_groups[r->group + i]];
+		net_text(&s->nets[r->key], text, sizeof text);
+	for (uint32_t j = 0; j < r->n_groups; j++) {
+		const struct sb_snap_group *g = &s->groups[s->route_groups[r->group + j]];
 		*members += g->n_members;
 		sb_json_add(&groups, group_json(s, g));
 	}
@@ -159,8 +163,9 @@ json_t *sb_show_routes(struct sb_call *c)
 	json_t *result = json_object();
 	struct sb_page p;
 	uint32_t members = 0;
-	for (sb_page_begin(&p, c, s->n_routes); p.at < p.end && members < ROUTE_PAGE_MEMBERS; p.at++)
-		sb_json_add(&p.rows, route_json(s, &s->routes[p.at], &members));
+	for (sb_page_begin(&p, c, (uint64_t)s->n_other_routes + s->prefixes.n);
+	        p.at < p.end && members < ROUTE_PAGE_MEMBERS; p.at++)
+		sb_json_add(&p.rows, route_json(s, (uint32_t)p.at, &members));
 	sb_page_end(&p, &result, "routes");
 	return result;
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include <switchback/addr.h>
 #include <switchback/health.h>
+#include <switchback/prefix.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,7 +16,6 @@
 #define SB_NAME_MAX       32 /* with the NUL */
 #define SB_PORTS_MAX      16
 #define SB_CANDIDATES_MAX 16 /* trunks one request may try: bounds every hunt (P12) */
-#define SB_PREFIX_MAX     32 /* characters of a dialled number that count */
 
 enum sb_parser { SB_PARSER_AUTO, SB_PARSER_OSIP };
 enum sb_late_2xx { SB_LATE_FORWARD, SB_LATE_BYE };
@@ -74,23 +74,12 @@ struct sb_snap_group {
 
 enum sb_route_kind { SB_ROUTE_PREFIX, SB_ROUTE_DOMAIN, SB_ROUTE_SOURCE, SB_ROUTE_DEFAULT };
 
+/* All prefixes that lead to the same groups share a route: of ten million, few routes are looked at, and they stay in
+ * the cache. Which prefix it was: sb_prefix_match(). */
 struct sb_snap_route {
 	enum sb_route_kind kind;
-	uint32_t key;             /* PREFIX, DOMAIN: offset in text[], NUL-terminated; SOURCE: index in nets[] */
+	uint32_t key;             /* DOMAIN: offset in text[], NUL-terminated; SOURCE: index in nets[]; else 0 */
 	uint32_t group, n_groups; /* route_groups[]: indexes into groups[], in order */
-};
-
-/* Open-addressing hash of prefixes: a look-up hashes every length present, so their cache misses overlap. */
-struct sb_prefix_slot {
-	uint64_t hash;  /* of the prefix text; 0 empty */
-	uint32_t text;  /* offset in text[] to verify */
-	uint32_t route; /* index in routes[] */
-};
-
-struct sb_prefix_table {
-	struct sb_prefix_slot *slot;
-	uint64_t mask;    /* slots - 1 */
-	uint64_t lengths; /* bit n set: some prefix has n characters (n < SB_PREFIX_MAX) */
 };
 
 struct sb_snap_ref {
@@ -115,9 +104,9 @@ struct sb_snapshot {
 	uint32_t *route_groups;
 	struct sb_net *nets;
 	char *text;
-	struct sb_prefix_table prefixes;
-	uint32_t n_other_routes; /* routes[0..n_other_routes) are not PREFIX */
-	uint16_t *trunk_of_slot; /* SB_TRUNKS_MAX entries: index in trunks[] or SB_NO_TRUNK */
+	struct sb_prefix_table prefixes; /* they lead to routes[n_other_routes ...] */
+	uint32_t n_other_routes;         /* routes[0..n_other_routes) are not PREFIX; the prefixes' follow */
+	uint16_t *trunk_of_slot;         /* SB_TRUNKS_MAX entries: index in trunks[] or SB_NO_TRUNK */
 	struct sb_snap_ref refs[SB_WORKERS_MAX];
 };
 
@@ -147,44 +136,9 @@ static inline bool sb_snapshot_held(const struct sb_snapshot *s)
 	return false;
 }
 
-/* One step of the prefix hash: start with SB_PREFIX_SEED, feed characters, finish once a length. Never 0. */
-#define SB_PREFIX_SEED 0x9e3779b97f4a7c15ull
-static inline uint64_t sb_prefix_step(uint64_t h, uint8_t c)
-{
-	return (h ^ c) * 0xff51afd7ed558ccdull;
-}
-
-static inline uint64_t sb_prefix_finish(uint64_t h)
-{
-	h ^= h >> 32;
-	h *= 0xc4ceb9fe1a85ec53ull;
-	h ^= h >> 29;
-	return h ? h : 1;
-}
-
-/* The route of the longest prefix of number[0..len); NULL if none. At most SB_PREFIX_MAX probes of short chains. */
+/* The route of the longest prefix of number[0..len); NULL if none. */
 static inline const struct sb_snap_route *sb_prefix_find(const struct sb_snapshot *s, const char *number, size_t len)
 {
-	const struct sb_prefix_table *t = &s->prefixes;
-	uint64_t hash[SB_PREFIX_MAX], h = SB_PREFIX_SEED;
-	if (!t->slot)
-		return NULL;
-	if (len >= SB_PREFIX_MAX)
-		len = SB_PREFIX_MAX - 1;
-	for (size_t n = 1; n <= len; n++) {
-		h = sb_prefix_step(h, (uint8_t)number[n - 1]);
-		hash[n] = sb_prefix_finish(h);
-		if (t->lengths >> n & 1)
-			__builtin_prefetch(&t->slot[hash[n] & t->mask]);
-	}
-	for (size_t n = len; n >= 1; n--) {
-		if (!(t->lengths >> n & 1))
-			continue;
-		for (uint64_t i = hash[n] & t->mask; t->slot[i].hash; i = (i + 1) & t->mask) {
-			const char *text = s->text + t->slot[i].text;
-			if (t->slot[i].hash == hash[n] && memcmp(text, number, n) == 0 && !text[n])
-				return &s->routes[t->slot[i].route];
-		}
-	}
-	return NULL;
+	uint32_t route = sb_prefix_match(&s->prefixes, number, &len);
+	return route == SB_PREFIX_NONE ? NULL : &s->routes[s->n_other_routes + route];
 }

@@ -23,7 +23,8 @@ static void readable(const struct sb_config_errors *e)
 	static const char file[] = "fuzz.yaml:";
 	must(e->n > 0, "refused without a reason");
 	for (uint32_t i = 0; i < e->n; i++) {
-		must(strncmp(e->line[i], file, sizeof file - 1) == 0, "which file: %s", e->line[i]);
+		must(strncmp(e->line[i], file, sizeof file - 1) == 0 || e->line[i][0] == '/', "which file: %s",
+		        e->line[i]); /* a prefixes_file has an absolute path */
 		for (const char *c = e->line[i]; *c; c++)
 			must((uint8_t)*c >= ' ' && *c != 0x7f, "control character %d in a mistake", *c);
 	}
@@ -51,10 +52,14 @@ static void route_whole(const struct sb_snapshot *s, uint32_t i)
 	must(r->n_groups > 0, "a route without groups");
 	for (uint32_t g = 0; g < r->n_groups; g++)
 		must(s->route_groups[r->group + g] < s->n_groups, "a route to group %u", s->route_groups[r->group + g]);
-	if (r->kind == SB_ROUTE_PREFIX) {
-		const char *p = s->text + r->key;
-		must(sb_prefix_find(s, p, strlen(p)) == r, "prefix %s is not found", p);
-	}
+}
+
+static void prefix_whole(const struct sb_snapshot *s, uint32_t i)
+{
+	char p[SB_PREFIX_MAX];
+	uint32_t route = s->n_other_routes + sb_prefix_get(&s->prefixes, i, p);
+	must(route < s->n_routes && s->routes[route].kind == SB_ROUTE_PREFIX, "prefix %s leads to %u", p, route);
+	must(sb_prefix_find(s, p, strlen(p)) == &s->routes[route], "prefix %s is not found", p);
 }
 
 static void whole(const struct sb_config *c)
@@ -80,6 +85,8 @@ static void whole(const struct sb_config *c)
 		group_whole(s, &s->groups[i]);
 	for (uint32_t i = 0; i < s->n_routes; i++)
 		route_whole(s, i);
+	for (uint32_t i = 0; i < s->prefixes.n; i++)
+		prefix_whole(s, i);
 }
 
 static int load(const char *text, size_t size, struct sb_config **c)

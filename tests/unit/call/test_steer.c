@@ -232,28 +232,19 @@ static void longest_prefix_wins(void **state)
 	        {"123456789012345678901234567890", -1}};
 	struct world *w = world_new(1);
 	struct sb_snap_route routes[5];
-	struct sb_prefix_slot slots[8] = {{0}};
+	struct sb_prefix_line lines[1] = {{{0}}};
+	struct sb_prefix_other other[8] = {{0}};
+	uint32_t place[5];
 	char text[256] = "";
-	uint64_t lengths = 0;
-	uint32_t at = 0;
+	struct sb_prefix_table *t = &w->snap[0].prefixes;
+	*t = (struct sb_prefix_table){
+	        .line = lines, .n_lines = 1, .other = other, .other_mask = 7, .text = text, .place = place};
 	for (uint32_t i = 0; i < 5; i++) {
-		uint64_t h = SB_PREFIX_SEED, s;
-		size_t len = strlen(prefixes[i]);
-		for (size_t n = 0; n < len; n++)
-			h = sb_prefix_step(h, (uint8_t)prefixes[i][n]);
-		h = sb_prefix_finish(h);
-		for (s = h & 7; slots[s].hash; s = (s + 1) & 7)
-			;
-		slots[s] = (struct sb_prefix_slot){h, at, i};
-		lengths |= 1ull << len;
-		strcpy(text + at, prefixes[i]);
-		at += (uint32_t)len + 1;
-		routes[i] = (struct sb_snap_route){.kind = SB_ROUTE_PREFIX, .key = at, .n_groups = 1};
+		assert_int_equal(sb_prefix_put(t, prefixes[i], strlen(prefixes[i]), i), SB_PREFIX_NONE);
+		routes[i] = (struct sb_snap_route){.kind = SB_ROUTE_PREFIX, .n_groups = 1};
 	}
 	w->snap[0].routes = routes;
-	w->snap[0].text = text;
 	w->snap[0].n_other_routes = 0;
-	w->snap[0].prefixes = (struct sb_prefix_table){slots, 7, lengths};
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct sb_steer_key key = {
 		        .number = rows[i].number, .number_len = strlen(rows[i].number), .domain = ""};

@@ -296,7 +296,7 @@ static void the_packaged_example_is_good(void **state)
 	assert_int_equal(rc, 0);
 	assert_int_equal(c->n_ports, 2);
 	assert_int_equal(c->n_trunks, 5);
-	assert_int_equal(c->snapshot->n_routes, 6);
+	assert_int_equal(c->snapshot->n_other_routes + c->snapshot->prefixes.n, 6);
 	sb_config_free(c);
 }
 

@@ -24,7 +24,7 @@ struct row {
 #define FILE_KEYS                                                                                                      \
 	", allowed: control, workers, parser, hugepages, memory, ports, listeners, trunks, groups, routes, limits, "   \
 	"timers, late_2xx, idle, idle_latency"
-#define ROUTE_RULE  ", allowed: one of prefix, domain, source or default: true"
+#define ROUTE_RULE  ", allowed: one of prefix, domain, source, default: true or prefixes_file"
 #define IFADDR_RULE ", allowed: an address with its prefix length, such as 192.0.2.10/24 or 2001:db8::10/64"
 #define NET_RULE    ", allowed: an IP network such as 198.51.100.0/24 or 2001:db8::/32, or an address"
 

@@ -84,6 +84,23 @@ static void a_file_on_disk_without_memory_is_refused_cleanly(void **state)
 	unlink(file);
 }
 
+static void prefixes_of_a_file_without_memory_are_refused_cleanly(void **state)
+{
+	static const char *const texts[] = {
+	        "+1 far\n+2 london far\n_a far\nb\nc\nd\ne\nf\ng\nh\ni\nj\n", "+1 far\n+1 far\nx! far\n+2 none\n"};
+	char text[8192], line[200], file[] = "/tmp/sb-nomem-XXXXXX";
+	int fd = mkstemp(file);
+	snprintf(line, sizeof line, "  - { prefixes_file: %s, groups: [london] }", file);
+	base_text(text, 17, line);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, texts[i], strlen(texts[i]), 0), strlen(texts[i]));
+		fail_each("sb.yaml", text, i ? SB_E_CONFIG : 0, 300);
+	}
+	close(fd);
+	unlink(file);
+}
+
 static void no_memory_for_slots_is_told(void **state)
 {
 	uint64_t blocks = nomem_blocks();
@@ -124,6 +141,7 @@ int main(void)
 	        cmocka_unit_test(a_good_file_without_memory_is_refused_cleanly),
 	        cmocka_unit_test(many_mistakes_without_memory_are_refused_cleanly),
 	        cmocka_unit_test(a_file_on_disk_without_memory_is_refused_cleanly),
+	        cmocka_unit_test(prefixes_of_a_file_without_memory_are_refused_cleanly),
 	        cmocka_unit_test(no_memory_for_slots_is_told),
 	        cmocka_unit_test(no_memory_for_what_needs_a_restart_is_told),
 	};

@@ -25,6 +25,8 @@ struct world {
 	struct sb_snap_member members[WORLD_TRUNKS];
 	struct sb_snap_group groups[2];
 	struct sb_snap_route routes[4];
+	struct sb_prefix_line prefix_line;
+	uint32_t prefix_place;
 	uint32_t route_groups[3];
 	struct sb_net nets[1];
 	char text[64];

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/config/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <switchback/err.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_all(int fd, char **text, size_t *len)
+{
+	size_t room = 0, n = 0;
+	ssize_t got;
+	do {
+		if (n + 1 >= room) {
+			room = room ? room * 2 : 65536;
+			char *more = realloc(*text, room);
+			if (!more)
+				return SB_E_NOMEM;
+			*text = more;
+		}
+		got = read(fd, *text + n, room - n - 1);
+		n += got > 0 ? (size_t)got : 0;
+	} while ((got > 0 && n <= SB_FILE_BYTES_MAX) || (got < 0 && errno == EINTR));
+	if (n > SB_FILE_BYTES_MAX)
+		errno = EFBIG;
+	(*text)[n] = 0;
+	*len = n;
+	return got < 0 || n > SB_FILE_BYTES_MAX ? SB_E_IO : 0;
+}
+
+int sb_file_read(const char *file, bool regular, char **text, size_t *len)
+{
+	struct stat st;
+	*text = NULL;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0));
+	if (fd < 0)
+		return errno == ENOMEM ? SB_E_NOMEM : SB_E_IO;
+	int rc = regular && (fstat(fd, &st) || !S_ISREG(st.st_mode)) ? SB_E_INVAL : read_all(fd, text, len);
+	int saved = errno;
+	close(fd);
+	if (rc) {
+		free(*text);
+		*text = NULL;
+	}
+	errno = saved;
+	return rc;
+}
