@@ -21,7 +21,7 @@ void sb_daemon_retire(struct sb_daemon *d)
 			continue;
 		}
 		if (r->snapshot)
-			sb_snapshot_free(r->snapshot);
+			sb_daemon_bury(d, r->snapshot);
 		sb_fib_free(r->fib);
 		*r = d->retired[--d->n_retired];
 	}
@@ -75,12 +75,23 @@ static void tell_reload(struct sb_daemon *d, int err, const struct sb_config_err
 int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors)
 {
 	struct sb_config *next = NULL;
-	int err = sb_config_load(d->config->file, NULL, 0, d->slots, &next, errors);
+	int err = sb_config_load(d->config->file, NULL, 0, NULL, &next, errors);
+	return sb_daemon_take(d, err, next, errors);
+}
+
+int sb_daemon_take(struct sb_daemon *d, int err, struct sb_config *next, struct sb_config_errors *errors)
+{
 	if (err == 0)
 		err = sb_config_reloadable(d->config, next, errors);
 	if (err == 0)
+		err = sb_config_take_slots(next, d->slots, errors);
+	if (err == 0)
 		err = sb_daemon_publish(d, next);
 	if (err) {
+		if (next && next->snapshot)
+			sb_daemon_bury(d, next->snapshot);
+		if (next)
+			next->snapshot = NULL;
 		sb_config_free(next);
 		d->reloads_failed++;
 	} else {

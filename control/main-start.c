@@ -198,10 +198,12 @@ static int open_loop(struct sb_daemon *d)
 	d->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (sb_daemon_load_open(d))
+		return fail("no event loop", strerror(errno), EX_OSERR);
 	if (d->signal_fd < 0 || d->epoll_fd < 0 || d->timer_fd < 0 || timerfd_settime(d->timer_fd, 0, &ms, NULL))
 		return fail("no event loop", strerror(errno), EX_OSERR);
 	int bad = watch(d, d->signal_fd) | watch(d, d->timer_fd) | watch(d, sb_netlink_fd(d->netlink)) |
-	          watch(d, sb_ksock_fd(d->ksock)) | watch(d, sb_manage_fd(d->manage));
+	          watch(d, sb_ksock_fd(d->ksock)) | watch(d, sb_manage_fd(d->manage)) | watch(d, d->load.fd);
 	for (uint32_t i = 0; i < d->n_taps; i++)
 		bad |= watch(d, d->tap[i].fd);
 	return bad ? fail("no event loop", strerror(errno), EX_OSERR) : 0;
@@ -273,6 +275,7 @@ void sb_daemon_fini(struct sb_daemon *d)
 		sb_manage_free(d->manage);
 	if (d->dp)
 		sb_dataplane_stop(d->dp);
+	sb_daemon_load_close(d);
 	sb_engine_free(d->engine);
 	sb_ksock_close(d->ksock);
 	sb_netlink_close(d->netlink);

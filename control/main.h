@@ -15,6 +15,8 @@
 #include "control/manage/manage.h"
 #include "control/manage/opstate.h"
 #include "dataplane/net/dataplane.h"
+#include <pthread.h>
+#include <sched.h>
 
 #define SB_RETIRED_MAX 64 /* replaced snapshots that calls in flight still use; beyond that a reload is refused */
 
@@ -25,7 +27,29 @@ struct sb_retired {
 	uint64_t token; /* of the data plane's quiescence */
 };
 
+#define SB_SMALL_SNAPSHOT 10000 /* prefixes: with fewer, control frees it itself in less than a millisecond */
+
+/* The thread that loads (main-load.c). While it runs everything from file on is its own; file, dead, n_dead: control
+ * writes them before, and reads them and the rest after it has joined it. */
+struct sb_load {
+	pthread_t thread;
+	int fd;         /* eventfd: the thread's word that it is done. thread: wo, control: ro */
+	bool opened;    /* control alone */
+	bool running;   /* control alone */
+	bool again;     /* control alone: a reload was asked for meanwhile */
+	cpu_set_t cpus; /* constant while it runs */
+	char file[256]; /* what to load; "" nothing */
+	int err;
+	struct sb_config *next;
+	struct sb_config_errors errors;
+	struct sb_snapshot *dead[SB_RETIRED_MAX]; /* to be freed */
+	uint32_t n_dead;
+};
+
 struct sb_daemon {
+	struct sb_load load;
+	struct sb_snapshot *dead[SB_RETIRED_MAX]; /* nobody's any more, too large to be freed here */
+	uint32_t n_dead;
 	struct sb_config *config;     /* as loaded last */
 	struct sb_snapshot *snapshot; /* published */
 	struct sb_fib *fib;           /* published */
@@ -50,6 +74,7 @@ struct sb_daemon {
 	int epoll_fd, timer_fd, signal_fd;
 	uint32_t next_icmp_worker;
 	uint64_t tap_lost; /* frames that the TAP or the port did not take */
+	bool signalled;    /* a reload was asked for by SIGHUP */
 	bool stop;
 	int exit_code;
 };
@@ -66,8 +91,20 @@ void sb_daemon_restore_operator(struct sb_daemon *d, const struct sb_snapshot *s
 int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next);
 /* Reads the file again. The errors say why the daemon keeps what it had. */
 int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors);
+/* What a load came to, err or next: publishes or refuses it. Takes next over; adds to errors. 0 or why not. */
+int sb_daemon_take(struct sb_daemon *d, int err, struct sb_config *next, struct sb_config_errors *errors);
 void sb_daemon_fib_tick(struct sb_daemon *d, uint64_t now_ms);
 void sb_daemon_retire(struct sb_daemon *d); /* frees what nobody uses any more */
+
+/* main-load.c */
+int sb_daemon_load_open(struct sb_daemon *d); /* 0 or SB_E_IO */
+void sb_daemon_load_close(struct sb_daemon *d);
+/* Reads the file again beside the running daemon. 0: sb_daemon_loaded() will tell; SB_E_BUSY, SB_E_NOMEM. */
+int sb_daemon_reload_begin(struct sb_daemon *d);
+/* Call it when load.fd is readable, and now and then. True: a reload is over, with err and errors, the caller's. */
+bool sb_daemon_loaded(struct sb_daemon *d, int *err, struct sb_config_errors *errors);
+/* Frees a snapshot that nobody uses, at once or beside. */
+void sb_daemon_bury(struct sb_daemon *d, struct sb_snapshot *s);
 
 /* main-loop.c */
 int sb_daemon_loop(struct sb_daemon *d);

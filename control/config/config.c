@@ -6,7 +6,7 @@
 #include "control/config/reader.h"
 #include <errno.h>
 
-static int build(struct sb_raw *raw, struct sb_slots *slots, struct sb_mistakes *m, struct sb_config **out)
+static int build(struct sb_raw *raw, struct sb_mistakes *m, struct sb_config **out)
 {
 	struct sb_config *c = calloc(1, sizeof *c);
 	if (!c)
@@ -14,17 +14,11 @@ static int build(struct sb_raw *raw, struct sb_slots *slots, struct sb_mistakes 
 	int rc = SB_E_NOMEM;
 	snprintf(c->file, sizeof c->file, "%s", m->file);
 	sb_build_config(raw, c);
+	c->trunks_line = raw->at.key[K_TRUNKS];
 	c->policy = calloc(c->n_trunks, sizeof *c->policy);
 	if (c->policy) {
 		sb_build_policy(raw, c->policy);
-		rc = sb_build_snapshot(raw, slots, &c->snapshot);
-	}
-	if (rc == SB_E_FULL) {
-		sb_mistake(m, raw->at.key[K_TRUNKS],
-		        "trunks: the process has known %u trunk names since it started, allowed: no "
-		        "new name before a restart",
-		        SB_TRUNKS_MAX);
-		rc = SB_E_CONFIG;
+		rc = sb_build_snapshot(raw, &c->snapshot);
 	}
 	if (rc)
 		sb_config_free(c);
@@ -33,8 +27,7 @@ static int build(struct sb_raw *raw, struct sb_slots *slots, struct sb_mistakes 
 	return rc;
 }
 
-static int load_text(
-        const char *text, size_t len, struct sb_slots *slots, struct sb_mistakes *m, struct sb_config **out)
+static int load_text(const char *text, size_t len, struct sb_mistakes *m, struct sb_config **out)
 {
 	struct sb_reading *reading = NULL;
 	int rc = sb_reading_new(text, len, m, &reading);
@@ -43,7 +36,7 @@ static int load_text(
 	if (rc == 0 && (m->n || m->nomem))
 		rc = m->nomem ? SB_E_NOMEM : SB_E_CONFIG;
 	if (rc == 0)
-		rc = build(sb_reading_raw(reading), slots, m, out);
+		rc = build(sb_reading_raw(reading), m, out);
 	sb_reading_free(reading);
 	return rc;
 }
@@ -58,14 +51,31 @@ int sb_config_load(const char *file, const char *text, size_t len, struct sb_slo
 	if (rc == SB_E_IO)
 		sb_mistake(&m, 0, "cannot be read: %s", strerror(errno));
 	if (rc == 0)
-		rc = load_text(text ? text : read, len, slots, &m, out);
+		rc = load_text(text ? text : read, len, &m, out);
 	if (sb_mistakes_give(&m, errors) && rc != SB_E_IO) {
 		sb_config_free(*out);
 		*out = NULL;
 		rc = SB_E_NOMEM;
 	}
 	free(read);
+	if (rc == 0 && slots)
+		rc = sb_config_take_slots(*out, slots, errors);
+	if (rc) {
+		sb_config_free(*out);
+		*out = NULL;
+	}
 	return rc;
+}
+
+int sb_config_take_slots(struct sb_config *c, struct sb_slots *slots, struct sb_config_errors *errors)
+{
+	if (sb_snapshot_slots(c->snapshot, slots) == 0)
+		return 0;
+	int rc = sb_config_errors_add(errors,
+	        "%s:%u: trunks: the process has known %u trunk names since it started, allowed: no new name before a "
+	        "restart",
+	        c->file, c->trunks_line, SB_TRUNKS_MAX);
+	return rc ? rc : SB_E_CONFIG;
 }
 
 void sb_config_free(struct sb_config *c)

@@ -48,6 +48,7 @@ struct sb_config {
 	struct sb_config_port ports[SB_PORTS_MAX];
 	uint32_t transactions_max; /* of all workers together: 1000000 */
 	uint32_t n_trunks;
+	uint32_t trunks_line;           /* of the file */
 	struct sb_trunk_policy *policy; /* of snapshot trunk i */
 	struct sb_snapshot *snapshot;   /* built from the same file; control takes it over (set NULL) when published */
 };
@@ -66,11 +67,14 @@ struct sb_config_errors {
 };
 void sb_config_errors_free(struct sb_config_errors *e);
 
-/* Reads and checks a file (or text of len bytes named file, if text is not NULL). 0, or SB_E_CONFIG with errors,
- * SB_E_IO. */
+/* Reads and checks a file (or text of len bytes named file, if text is not NULL). slots NULL: the snapshot's trunks
+ * have no health slots yet, and nothing but the arguments is touched, so that it may run beside control. 0, or
+ * SB_E_CONFIG with errors, SB_E_IO. */
 int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
         struct sb_config_errors *errors);
 void sb_config_free(struct sb_config *c);
+/* Gives the snapshot's trunks their health slots. 0, or SB_E_CONFIG with errors: there are not enough. */
+int sb_config_take_slots(struct sb_config *c, struct sb_slots *slots, struct sb_config_errors *errors);
 
 /* What of next cannot take effect without a restart (ports, workers, memory, socket ...): adds a line to errors for
  * each. */

@@ -118,18 +118,11 @@ static void fill_listeners(const struct sb_raw *raw, struct sb_snapshot *s, stru
 	}
 }
 
-static int fill_trunks(const struct sb_raw *raw, struct sb_slots *slots, struct sb_snapshot *s)
+static void fill_trunks(const struct sb_raw *raw, struct sb_snapshot *s)
 {
-	for (uint32_t i = 0; i < SB_TRUNKS_MAX; i++)
-		s->trunk_of_slot[i] = SB_NO_TRUNK;
 	for (uint32_t i = 0; i < s->n_trunks; i++) {
 		const struct sb_raw_trunk *from = &raw->trunks.list[i];
 		struct sb_snap_trunk *to = &s->trunks[i];
-		int slot = sb_slots_get(slots, from->name);
-		if (slot < 0)
-			return slot;
-		to->slot = (uint16_t)slot;
-		s->trunk_of_slot[slot] = (uint16_t)i;
 		strcpy(to->name, from->name);
 		to->addr = from->address;
 		to->listener = (uint16_t)from->listener_index;
@@ -142,6 +135,19 @@ static int fill_trunks(const struct sb_raw *raw, struct sb_slots *slots, struct 
 		}
 		strcpy(to->probe_from, from->probe.from);
 		strcpy(to->probe_user_agent, from->probe.user_agent);
+	}
+}
+
+int sb_snapshot_slots(struct sb_snapshot *s, struct sb_slots *slots)
+{
+	for (uint32_t i = 0; i < SB_TRUNKS_MAX; i++)
+		s->trunk_of_slot[i] = SB_NO_TRUNK;
+	for (uint32_t i = 0; i < s->n_trunks; i++) {
+		int slot = sb_slots_get(slots, s->trunks[i].name);
+		if (slot < 0)
+			return slot;
+		s->trunks[i].slot = (uint16_t)slot;
+		s->trunk_of_slot[slot] = (uint16_t)i;
 	}
 	return 0;
 }
@@ -245,17 +251,13 @@ static void take_prefixes(struct sb_prefixes *p, struct sb_snapshot *s, struct f
 	at->route_groups += p->n_groups;
 }
 
-int sb_build_snapshot(struct sb_raw *raw, struct sb_slots *slots, struct sb_snapshot **out)
+int sb_build_snapshot(struct sb_raw *raw, struct sb_snapshot **out)
 {
 	struct filled at = {0};
 	struct sb_snapshot *s = allocate(raw);
 	if (!s)
 		return SB_E_NOMEM;
-	int rc = fill_trunks(raw, slots, s);
-	if (rc) {
-		sb_snapshot_free(s);
-		return rc;
-	}
+	fill_trunks(raw, s);
 	fill_settings(raw, s);
 	fill_listeners(raw, s, &at);
 	fill_groups(raw, s, &at);

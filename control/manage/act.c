@@ -62,29 +62,65 @@ static json_t *lines_json(const struct sb_manage_lines *l)
 	return lines;
 }
 
-json_t *sb_act_reload(struct sb_call *c)
+/* What the client is told of a reload that is over. */
+static json_t *reload_result(struct sb_call *c, int err, const struct sb_manage_lines *l)
 {
-	struct sb_manage_lines l = {.n = 0};
 	char uid[16], generation[24];
-	json_t *result = NULL;
-	int err = c->m->view.reload(c->m->view.ctx, &l);
 	uint64_t now = c->m->view.snapshot(c->m->view.ctx)->generation;
 	snprintf(uid, sizeof uid, "%u", (unsigned)c->client->uid);
 	snprintf(generation, sizeof generation, "%llu", (unsigned long long)now);
 	sb_log(err ? SB_LOG_ERROR : SB_LOG_INFO, "operator reloaded the configuration", "uid", uid, "result",
 	        sb_err_text(err), "generation", generation, NULL);
-	sb_manage_reloaded(c->m, err, l.n ? l.line[0] : "");
 	if (err) {
-		c->data = json_pack("{s:o, s:i}", "lines", lines_json(&l), "omitted", (int)l.dropped);
-		sb_call_fail(c, SB_RPC_REFUSED, "%s: the running configuration stays%s", sb_err_text(err),
+		c->data = json_pack("{s:o, s:i}", "lines", lines_json(l), "omitted", (int)l->dropped);
+		return sb_call_fail(c, SB_RPC_REFUSED, "%s: the running configuration stays%s", sb_err_text(err),
 		        c->data ? "" : "; out of memory to tell why");
-	} else {
-		result = json_pack("{s:b, s:I, s:o, s:i}", "ok", 1, "generation", (json_int_t)now, "notes",
-		        lines_json(&l), "omitted", (int)l.dropped);
-		if (!result)
-			sb_call_fail(c, SB_RPC_INTERNAL, "reloaded, but out of memory to tell more");
 	}
-	for (uint32_t i = 0; i < l.n; i++)
-		free(l.line[i]);
+	json_t *result = json_pack("{s:b, s:I, s:o, s:i}", "ok", 1, "generation", (json_int_t)now, "notes",
+	        lines_json(l), "omitted", (int)l->dropped);
+	return result ? result : sb_call_fail(c, SB_RPC_INTERNAL, "reloaded, but out of memory to tell more");
+}
+
+static void free_lines(struct sb_manage_lines *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		free(l->line[i]);
+	l->n = 0;
+}
+
+json_t *sb_act_reload(struct sb_call *c)
+{
+	struct sb_manage_lines l = {.n = 0};
+	int err = c->m->view.reload(c->m->view.ctx, &l);
+	json_t *result = NULL;
+	if (err == SB_MANAGE_LATER) {
+		c->later = c->client->waiting = true;
+		c->m->waiting_id = json_incref((json_t *)(uintptr_t)c->id); /* shared */
+	} else {
+		if (err != SB_E_BUSY) /* the one under way will be told of */
+			sb_manage_reloaded(c->m, err, l.n ? l.line[0] : "");
+		result = reload_result(c, err, &l);
+	}
+	free_lines(&l);
 	return result;
+}
+
+void sb_manage_reload_over(struct sb_manage *m, int err, struct sb_manage_lines *lines)
+{
+	sb_manage_reloaded(m, err, lines->n ? lines->line[0] : "");
+	for (uint32_t i = 0; i < SB_MANAGE_CLIENTS_MAX; i++) {
+		struct sb_call c = {.m = m, .client = &m->client[i]};
+		if (!c.client->waiting)
+			continue;
+		c.client->waiting = false;
+		json_t *result = reload_result(&c, err, lines);
+		if (m->waiting_id)
+			sb_rpc_answer(&c, m->waiting_id, result);
+		else
+			json_decref(result);
+		json_decref(c.data);
+	}
+	json_decref(m->waiting_id);
+	m->waiting_id = NULL;
+	free_lines(lines);
 }

@@ -81,6 +81,7 @@ void sb_manage_free(struct sb_manage *m)
 	}
 	if (stat(m->path, &st) == 0 && st.st_dev == m->dev && st.st_ino == m->ino)
 		unlink(m->path);
+	json_decref(m->waiting_id);
 	close(m->listen_fd);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);
@@ -175,7 +176,7 @@ static void take_in(struct sb_manage *m)
 /* True if a request was answered. */
 static bool serve_one(struct sb_manage *m, struct sb_client *c)
 {
-	if (c->fd < 0 || c->closing || sb_client_pending(c) > OUT_LOW)
+	if (c->fd < 0 || c->closing || c->waiting || sb_client_pending(c) > OUT_LOW)
 		return false;
 	if (!sb_client_has_line(c)) {
 		if (c->in_len == SB_MANAGE_LINE_MAX) {
@@ -220,7 +221,7 @@ static void settle(struct sb_manage *m, uint32_t i)
 	if (c->following && !c->closing)
 		sb_follow_pump(m, c);
 	sb_client_flush(c);
-	bool idle = !sb_client_pending(c) && !sb_client_has_line(c);
+	bool idle = !sb_client_pending(c) && !sb_client_has_line(c) && !c->waiting;
 	if ((c->closing && !sb_client_pending(c)) || (c->eof && idle && !c->following)) {
 		sb_client_fini(c);
 		return;

@@ -19,6 +19,7 @@
 #define SB_MANAGE_LINES_MAX    100 /* mistakes of a refused reload that are told */
 #define SB_MANAGE_WHY_MAX      256
 #define SB_MANAGE_EVIDENCE_MAX 160
+#define SB_MANAGE_LATER        1 /* no error: the answer comes later */
 #define SB_EXPLAIN_ROWS_MAX    (2 * SB_CANDIDATES_MAX)
 
 struct sb_manage_pool {
@@ -91,8 +92,9 @@ struct sb_manage_view {
 	/* Switches and keeps it (opstate.h). 0; SB_E_IO: switched, but a restart will forget, why says so; else
 	 * refused. */
 	int (*admin)(void *ctx, uint16_t slot, enum sb_admin admin, char why[SB_MANAGE_WHY_MAX]);
-	/* Loads the configuration file anew. 0, or SB_E_CONFIG and others: nothing changed, and lines tell every
-	 * mistake. With 0, lines are what takes effect after a restart alone. */
+	/* Loads the configuration file anew. SB_MANAGE_LATER: it was begun, sb_manage_reload_over() tells how it ended,
+	 * and who asked for it is answered then. Else 0, or SB_E_CONFIG and others: nothing changed, and lines tell
+	 * every mistake. With 0, lines are what takes effect after a restart alone. */
 	int (*reload)(void *ctx, struct sb_manage_lines *lines);
 	/* What a call of number to domain ("" none) from source (family 0: none) would try now. out is zeroed. 0 or why
 	 * not. */
@@ -119,3 +121,6 @@ uint32_t sb_manage_poll(struct sb_manage *m, uint32_t budget);
 
 /* Tells status of a load or reload that did not come through the socket (start, SIGHUP). err: 0 or enum sb_err. */
 void sb_manage_reloaded(struct sb_manage *m, int err, const char *first_line);
+
+/* A reload that was begun is over: tells status and the client that waits for it, if one does. Frees the lines. */
+void sb_manage_reload_over(struct sb_manage *m, int err, struct sb_manage_lines *lines);

@@ -195,7 +195,7 @@ static json_t *run(struct sb_call *c, const char *name, json_t *params)
 	if (!check_params(c, method, params))
 		return NULL;
 	json_t *result = method->run(c);
-	if (!result && !c->code)
+	if (!result && !c->code && !c->later)
 		sb_call_fail(c, SB_RPC_INTERNAL, "out of memory");
 	return result;
 }
@@ -219,7 +219,7 @@ static char *answer_text(struct sb_call *c, const json_t *id, json_t *result)
 	return text;
 }
 
-static void send_answer(struct sb_call *c, const json_t *id, json_t *result)
+void sb_rpc_answer(struct sb_call *c, const json_t *id, json_t *result)
 {
 	char *text = answer_text(c, id, result);
 	if (text && strlen(text) > ANSWER_MAX) {
@@ -239,7 +239,7 @@ void sb_rpc_refuse(struct sb_client *client, int code, const char *message)
 {
 	struct sb_call c = {.client = client};
 	sb_call_fail(&c, code, "%s", message);
-	send_answer(&c, NULL, NULL);
+	sb_rpc_answer(&c, NULL, NULL);
 }
 
 /* What is wrong with it as a request object; NULL: nothing. */
@@ -280,20 +280,21 @@ void sb_rpc_serve(struct sb_manage *m, struct sb_client *client, const char *lin
 		bool nomem = errno == ENOMEM; /* jansson says then whatever it was about to read next */
 		sb_call_fail(&c, nomem ? SB_RPC_INTERNAL : SB_RPC_PARSE, nomem ? "out of memory" : "no JSON: %s",
 		        error.text);
-		send_answer(&c, NULL, NULL);
+		sb_rpc_answer(&c, NULL, NULL);
 		return;
 	}
 	wrong = request_wrong(request);
 	if (wrong) {
 		const json_t *id = json_object_get(request, "id");
 		sb_call_fail(&c, SB_RPC_REQUEST, "%s", wrong);
-		send_answer(&c, json_is_string(id) || json_is_number(id) ? id : NULL, NULL);
+		sb_rpc_answer(&c, json_is_string(id) || json_is_number(id) ? id : NULL, NULL);
 	} else {
 		const json_t *id = json_object_get(request, "id");
+		c.id = id;
 		json_t *result = run(
 		        &c, json_string_value(json_object_get(request, "method")), json_object_get(request, "params"));
-		if (id)
-			send_answer(&c, id, result);
+		if (id && !c.later)
+			sb_rpc_answer(&c, id, result);
 		else
 			json_decref(result);
 		json_decref(c.data);

@@ -21,10 +21,15 @@ struct sb_call {
 	struct sb_manage *m;
 	struct sb_client *client;
 	const json_t *params; /* an object or NULL */
+	const json_t *id;     /* NULL: it wants no answer */
+	bool later;           /* it will be answered by sb_rpc_answer() */
 	int code;             /* set by sb_call_fail() */
 	char message[SB_MANAGE_WHY_MAX];
 	json_t *data; /* of the error; the call's own */
 };
+
+/* Answers a call that was left for later, with its result or what sb_call_fail() said. Takes result over. */
+void sb_rpc_answer(struct sb_call *c, const json_t *id, json_t *result);
 
 /* Returns NULL, for the method to return. */
 json_t *sb_call_fail(struct sb_call *c, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

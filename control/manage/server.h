@@ -19,6 +19,7 @@ struct sb_client {
 	bool eof;          /* it will send no more */
 	bool closing;      /* close once out is written */
 	bool following;    /* wants events */
+	bool waiting;      /* for the end of the reload it asked for: nothing else is served meanwhile */
 	uint64_t seen;     /* last event handed to it */
 	size_t in_len;     /* bytes in in[] */
 	size_t in_line;    /* bytes of its first line with the newline; 0: none whole yet */
@@ -40,6 +41,7 @@ struct sb_manage {
 		uint64_t wall_ms;
 		char line[SB_MANAGE_WHY_MAX];
 	} reloaded;
+	struct json_t *waiting_id; /* of the request of the client that waits; NULL: it wants no answer */
 	char path[108];
 	dev_t dev; /* of our socket file: another daemon's is not removed */
 	ino_t ino;

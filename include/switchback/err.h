@@ -13,6 +13,7 @@ enum sb_err {
 	SB_E_CONFIG = -8,  /* configuration refused; the message list says why (exit code 78) */
 	SB_E_IO = -9,      /* the system refused; errno says why */
 	SB_E_DEVICE = -10, /* a port or its driver refused */
+	SB_E_BUSY = -11,   /* the same is under way; ask again when it is over */
 };
 
 static inline const char *sb_err_text(int err)
@@ -40,6 +41,8 @@ static inline const char *sb_err_text(int err)
 		return "input/output error";
 	case SB_E_DEVICE:
 		return "device error";
+	case SB_E_BUSY:
+		return "under way already";
 	default:
 		return "unknown error";
 	}

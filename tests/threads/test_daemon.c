@@ -9,6 +9,7 @@
 #include "dataplane/sip/osip.h"
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WORKERS     3
 #define CALLS       1500 /* of each worker */
@@ -34,7 +35,8 @@ struct thread {
 static struct {
 	struct thread thread[WORKERS];
 	uint64_t rx[WORKERS]; /* as control read it last */
-	unsigned reloads, refused, asked;
+	unsigned reloads, refused, asked, beside;
+	char prefixes[128];
 } run;
 
 static void look(struct thread *t)
@@ -86,16 +88,55 @@ static void ask(struct bench *b, struct sb_manage *m)
 	}
 }
 
-/* Other trunks, addresses and parser each time. */
-static void reload(struct bench *b, unsigned n)
+static void reload_over(int err)
 {
-	char extra[128];
-	snprintf(extra, sizeof extra, TIMERS, n % 3 ? "auto" : "osip");
-	bench_write(b, bench_config(1 + n % 4, 10 + n % 5, extra));
-	int err = bench_reload(b);
 	assert_true(err == 0 || err == SB_E_FULL);
 	run.reloads += err == 0;
 	run.refused += err != 0;
+}
+
+/* Prefixes enough for a snapshot that is freed beside control. */
+static void write_prefixes(struct bench *b)
+{
+	snprintf(run.prefixes, sizeof run.prefixes, "%s.prefixes", b->file);
+	FILE *f = fopen(run.prefixes, "we");
+	assert_non_null(f);
+	for (unsigned i = 0; i < 2 * SB_SMALL_SNAPSHOT; i++)
+		fprintf(f, "+99%u\n", 100000 + i);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Other trunks, addresses and parser each time; every second one beside control, which goes on. */
+static void reload(struct bench *b, unsigned n)
+{
+	char extra[128], text[16384];
+	if (b->d.load.running)
+		return; /* the file must be whole */
+	snprintf(extra, sizeof extra, TIMERS, n % 3 ? "auto" : "osip");
+	const char *config = bench_config(1 + n % 4, 10 + n % 5, extra), *routes = strstr(config, "routes: [ ") + 10;
+	snprintf(text, sizeof text, "%.*s{ prefixes_file: %s, groups: [g] }, %s", (int)(routes - config), config,
+	        run.prefixes, routes);
+	bench_write(b, text);
+	if (n % 2) {
+		reload_over(bench_reload(b));
+	} else {
+		assert_int_equal(sb_daemon_reload_begin(&b->d), 0);
+		assert_int_equal(sb_daemon_reload_begin(&b->d), SB_E_BUSY);
+		run.beside++;
+	}
+}
+
+/* What came of a reload beside. */
+static void loaded(struct bench *b)
+{
+	struct sb_config_errors errors = {0};
+	int err;
+	if (!sb_daemon_loaded(&b->d, &err, &errors))
+		return;
+	for (uint32_t i = 0; i < errors.n; i++)
+		print_error("%s\n", errors.line[i]);
+	sb_config_errors_free(&errors);
+	reload_over(err);
 }
 
 static void tick(struct bench *b)
@@ -105,6 +146,7 @@ static void tick(struct bench *b)
 	b->mirror_changed = true;
 	sb_daemon_fib_tick(d, sb_daemon_now_ms());
 	sb_daemon_retire(d);
+	loaded(b);
 }
 
 static bool calls_done(void)
@@ -142,9 +184,10 @@ static void control(struct bench *b)
 	}
 	/* All calls end, and with them all that is older than the newest snapshot. */
 	uint64_t until = sb_daemon_now_ms() + END_MS_MAX;
-	while (sb_daemon_now_ms() < until && (b->d.n_retired || !calls_over(b))) {
+	while (sb_daemon_now_ms() < until && (b->d.n_retired || b->d.load.running || !calls_over(b))) {
 		sb_engine_tick(b->d.engine, sb_daemon_now_ms(), 65536);
 		sb_daemon_retire(&b->d);
+		loaded(b);
 		nanosleep(&ms, NULL);
 	}
 }
@@ -174,6 +217,7 @@ static void threads_share_nothing_but_what_is_meant_for_it(void **state)
 	snprintf(extra, sizeof extra, TIMERS, "auto");
 	struct bench *b = bench_new(WORKERS, bench_config(3, 10, extra), peers_ops());
 	bench_control(b);
+	write_prefixes(b);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		run.thread[i].b = b;
 		run.thread[i].index = i;
@@ -192,13 +236,16 @@ static void threads_share_nothing_but_what_is_meant_for_it(void **state)
 	}
 	struct sb_engine_counts counts;
 	sb_engine_counts(b->d.engine, &counts);
-	print_message("control: %u reloads, %u refused, %u requests, %u fibs, %llu mails, %llu timers fired, %u "
+	print_message("control: %u reloads, %u of them beside, %u refused, %u requests, %u fibs, %llu mails, %llu "
+	              "timers fired, %u "
 	              "retired left\n",
-	        run.reloads, run.refused, run.asked, b->fibs_built, (unsigned long long)counts.mails,
+	        run.reloads, run.beside, run.refused, run.asked, b->fibs_built, (unsigned long long)counts.mails,
 	        (unsigned long long)counts.timers_fired, b->d.n_retired);
 	assert_true(calls_over(b));
 	assert_int_equal(b->d.n_retired, 0);
 	assert_true(run.reloads >= RELOADS_MIN);
+	assert_true(run.beside >= RELOADS_MIN / 4);
+	unlink(run.prefixes);
 	bench_free(b);
 }
 

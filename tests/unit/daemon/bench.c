@@ -162,6 +162,7 @@ struct bench *bench_new(uint32_t n_workers, const char *text, const struct sb_co
 	assert_int_equal(sb_dataplane_snapshot(d->dp, d->config->snapshot, &token), 0);
 	(void)sb_dataplane_fib(d->dp, d->fib);
 	assert_int_equal(sb_daemon_publish(d, d->config), 0);
+	assert_int_equal(sb_daemon_load_open(d), 0);
 	return b;
 }
 
@@ -173,6 +174,7 @@ void bench_free(struct bench *b)
 		sb_fib_free(d->retired[i].fib);
 	}
 	sb_manage_free(d->manage);
+	sb_daemon_load_close(d);
 	sb_engine_free(d->engine);
 	free_dataplane(d->dp);
 	sb_snapshot_free(d->snapshot);
