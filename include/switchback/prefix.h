@@ -8,7 +8,6 @@
  * few: they have a table of their own, by hash and text. Owner: the builder fills it, then nobody writes it. Pure: libc
  * alone; memory is handed in. */
 #pragma once
-#include <endian.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -161,7 +160,7 @@ static inline uint64_t sb_prefix_chars(const char *text, size_t len)
 	else
 		for (size_t i = 0; i < len; i++)
 			chars |= (uint64_t)(uint8_t)text[i] << 8 * i;
-	return len >= 8 ? le64toh(chars) : chars;
+	return len >= 8 && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(chars) : chars;
 }
 
 /* The codes of 8 characters, the first the highest; *n: how many have one before the first that has none. Digits are
