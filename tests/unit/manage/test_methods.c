@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What each method of the control socket tells, and what it asks of the daemon. */
 #include "world.h"
+#include <sys/socket.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,6 +337,39 @@ static void refused_reload_tells_every_mistake_and_what_ran_goes_on(void **state
 	json_decref(r);
 }
 
+/* Who asked for it waits, others do not; who has gone meanwhile is not told. */
+static void reload_beside_is_answered_when_it_is_over(void **state)
+{
+	struct world *w = *state;
+	struct sb_manage_lines lines = {.n = 0};
+	char byte;
+	int other = world_connect(w), gone = world_connect(w);
+	w->reload_err = SB_MANAGE_LATER;
+	world_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"reload\"}\n"
+	               "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"version\"}\n");
+	json_decref(world_result(w, other, "version", NULL));
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	sb_manage_line(&lines, "sb.yaml:1: wrong");
+	sb_manage_reload_over(w->m, SB_E_CONFIG, &lines);
+	json_t *first = world_json(w, fd), *second = world_json(w, fd);
+	assert_int_equal(number(first, "id", NULL), 5);
+	const json_t *data = json_object_get(json_object_get(first, "error"), "data");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(data, "lines"), 0)), "sb.yaml:1: wrong");
+	assert_int_equal(number(second, "id", NULL), 6);
+	json_decref(first);
+	json_decref(second);
+
+	world_send(gone, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"reload\"}\n");
+	sb_manage_poll(w->m, 8);
+	close(gone);
+	json_decref(world_result(w, other, "version", NULL));
+	sb_manage_reload_over(w->m, 0, &lines);
+	json_t *r = world_result(w, other, "status", NULL);
+	assert_true(json_is_true(json_object_get(json_object_get(r, "last_reload"), "ok")));
+	json_decref(r);
+	close(other);
+}
+
 static void events_are_told_from_where_the_reader_stands(void **state)
 {
 	struct world *w = *state;
@@ -377,6 +412,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(memory_tells_three_kinds_and_their_bounds, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                refused_reload_tells_every_mistake_and_what_ran_goes_on, setup, teardown),
+	        cmocka_unit_test_setup_teardown(reload_beside_is_answered_when_it_is_over, setup, teardown),
 	        cmocka_unit_test_setup_teardown(events_are_told_from_where_the_reader_stands, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
