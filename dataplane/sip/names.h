@@ -4,7 +4,6 @@
 #pragma once
 #include "dataplane/sip/lex.h"
 #include "dataplane/sip/line.h"
-#include <endian.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -92,7 +91,10 @@ static inline enum sb_field name_field(const char *s)
 {
 	uint64_t first;
 	memcpy(&first, s, 8);
-	uint32_t i = (uint32_t)((le64toh(first) & NAME_BITS) * NAME_FACTOR >> NAME_SHIFT), other = 0;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	first = __builtin_bswap64(first);
+#endif
+	uint32_t i = (uint32_t)((first & NAME_BITS) * NAME_FACTOR >> NAME_SHIFT), other = 0;
 #ifdef __SSE2__
 	__m128i lower = _mm_load_si128((const __m128i *)(const void *)name_rows[i].lower);
 	__m128i v = _mm_or_si128(_mm_loadu_si128((const __m128i_u *)s), lower);
