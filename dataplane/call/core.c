@@ -116,6 +116,7 @@ void sb_core_look(const struct sb_core *c, const struct sb_sip *sip, enum sb_rea
 		look->key = key_of(c, sip);
 		look->key2 = (uint32_t)((look->call ^ method_of(sip) << 32 ^ sip->cseq) * 0x9e3779b97f4a7c15ull >> 32);
 	} else if (read == SB_READ_RESPONSE) {
+		look->final = sip->status >= 200;
 		look->cookie_err =
 		        sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &look->cookie);
 	}
@@ -152,7 +153,7 @@ void sb_core_prefetch_more(const struct sb_core *c, const struct sb_look *look)
 {
 	if (look->read == SB_READ_REQUEST)
 		sb_txn_prefetch_first(c, look->key);
-	else if (in_slot(c, look)) /* a final makes a record, which hangs in both tables */
+	else if (look->final && in_slot(c, look)) /* it may make a record, which hangs in both tables */
 		sb_txn_prefetch_end(c, &c->txn[look->cookie.slot]);
 }
 

@@ -70,6 +70,7 @@ struct sb_look {
 	uint64_t key;            /* requests: server transaction key (17.2.3), ... */
 	uint32_t key2;           /* ... and what must agree as well */
 	uint8_t read;            /* enum sb_read: which of these were set */
+	bool final;              /* responses: it may end a transaction */
 };
 
 void sb_core_look(const struct sb_core *core, const struct sb_sip *sip, enum sb_read read, struct sb_look *look);

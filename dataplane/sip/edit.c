@@ -68,9 +68,35 @@ int out_end(const struct sb_out *out)
 	return out->full ? SB_E_NOSPACE : (int)out->len;
 }
 
+/* Where there is room for all that it could be, nothing is asked piece by piece. */
+static void apply_freely(const struct sb_edits *edits, const char *text, uint32_t from, uint32_t to, struct sb_out *out)
+{
+	char *p = out->p + out->len;
+	uint32_t at = from;
+	for (unsigned i = 0; i < edits->n; i++) {
+		const struct sb_edit *e = &edits->e[i];
+		if (e->at < at || e->at > to)
+			continue;
+		copy_over(p, text + at, e->at - at);
+		p += e->at - at;
+		copy_over(p, edits->room + e->text, e->len);
+		p += e->len;
+		at = e->at + e->cut;
+	}
+	if (at < to) {
+		copy_over(p, text + at, to - at);
+		p += to - at;
+	}
+	out->len = (size_t)(p - out->p);
+}
+
 void edit_apply(const struct sb_edits *edits, const char *text, uint32_t from, uint32_t to, struct sb_out *out)
 {
 	uint32_t at = from;
+	if (!out->full && to > from && out->cap - out->len >= to - from + edits->out.len + SB_COPY_OVER) {
+		apply_freely(edits, text, from, to, out);
+		return;
+	}
 	for (unsigned i = 0; i < edits->n; i++) {
 		const struct sb_edit *e = &edits->e[i];
 		if (e->at < at || e->at > to)

@@ -47,7 +47,8 @@ def generator_and_daemon_count_alike(t):
     assert counted["failovers"] == behaviours["refuses"] + behaviours["icmp"] + behaviours["silent"], (made, counted)
     assert made["refusals_acked"] >= behaviours["refuses"], made
     assert counted["in_dialog"] >= 2 * kinds["calls"] and counted["retransmissions_in"] > 0, (made, counted)
-    assert counted["rx_frames"] >= made["sent"] and counted["tx_dropped"] == 0, (made, counted)
+    # More than that, too: what the kernel says, of which some is dropped before the generator is there.
+    assert counted["rx_frames"] >= made["sent"] and counted["tx_frames"] >= made["received"], (made, counted)
     for kind in ("invite", "trying", "ringing", "ok", "ack", "bye", "bye_ok", "other"):
         shares = made["latency_us"][kind]
         assert 0 < shares["p50"] <= shares["p99"] <= shares["p999"] <= shares["max"], (kind, shares)
