@@ -95,7 +95,7 @@ void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_
 	struct sb_route route;
 	bool bad = false;
 	memset(own, 0, sizeof *own);
-	own->rest = walk;
+	own->rest.line = sip->route_line;
 	if (!sip->route_line)
 		return;
 	own->owner = SB_ROUTE_FOREIGN;
@@ -109,14 +109,17 @@ void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_
 		own->to_initiator |= who == IN_TO;
 		own->n++;
 		own->leave = claim.listener;
-		own->rest = walk;
+		/* member by member, as they have just been written: a wider load would have to wait for that */
+		own->rest.line = walk.line;
+		own->rest.at = walk.at;
+		own->rest.n = walk.n;
 	}
 }
 
 /* The next hop: the Route behind ours, else the Request-URI. Never a name: nothing is resolved on the packet path. */
 static bool next_hop(const struct sb_sip *sip, const struct sb_own_route *own, struct sb_addr *to)
 {
-	struct sb_route_walk walk = own->rest;
+	struct sb_route_walk walk = {.line = own->rest.line, .at = own->rest.at, .n = own->rest.n};
 	struct sb_route route;
 	bool bad = false;
 	const struct sb_uri *uri = &sip->uri;
@@ -125,7 +128,7 @@ static bool next_hop(const struct sb_sip *sip, const struct sb_own_route *own, s
 	memset(to, 0, sizeof *to);
 	if (bad || sb_addr_parse_ip(sip->text + uri->host.off, uri->host.len, to))
 		return false;
-	to->port = uri->port ? uri->port : 5060;
+	sb_addr_set_port(to, uri->port ? uri->port : 5060);
 	return true;
 }
 

@@ -45,12 +45,12 @@ static void relay_of(const struct sb_core *c, const struct sb_txn *t, unsigned l
 {
 	const struct sb_snap_listener *out = leg_listener(t, leg), *in = &t->snap->listeners[t->up_listener];
 	sb_leg_branch(c, t, leg, branch);
-	memset(r, 0, sizeof *r);
 	r->via_hostport = out->hostport;
 	r->via_hostport_len = out->hostport_len;
 	r->branch = branch;
 	r->source = t->source;
 	r->strip_routes = t->strip_routes;
+	r->n_record_routes = 0;
 	if (!makes_dialog(t->method))
 		return;
 	sign_route(c, sip, out, r);

@@ -44,7 +44,7 @@ struct sb_addr sb_out_target(const struct sb_sip *sip, const struct sb_addr *sou
 {
 	struct sb_addr to = *source;
 	if (!sip->via.rport_at)
-		to.port = sip->via.port ? sip->via.port : 5060;
+		sb_addr_set_port(&to, sip->via.port ? sip->via.port : 5060);
 	return to;
 }
 

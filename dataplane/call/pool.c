@@ -179,17 +179,16 @@ void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
 		i -= c->cfg.linger_max;
 	c->linger_n++;
 	struct sb_linger *l = &c->linger[i];
-	memset(l, 0, sizeof *l);
-	l->key = t->key;
-	l->key2 = t->key2;
-	l->slot = sb_txn_slot(c, t);
-	l->gen = t->gen;
-	l->expiry_ms = (uint32_t)(c->now_ms + 64ull * t->snap->t1_ms);
+	*l = (struct sb_linger){.key = t->key,
+	        .key2 = t->key2,
+	        .slot = sb_txn_slot(c, t),
+	        .gen = t->gen,
+	        .expiry_ms = (uint32_t)(c->now_ms + 64ull * t->snap->t1_ms),
+	        .up_port = t->up.port,
+	        .up_family = t->up.family,
+	        .leg = leg,
+	        .listener_hash = sb_listener_hash(&t->snap->listeners[t->up_listener])};
 	memcpy(l->up_ip, t->up.ip, 16);
-	l->up_port = t->up.port;
-	l->up_family = t->up.family;
-	l->leg = leg;
-	l->listener_hash = sb_listener_hash(&t->snap->listeners[t->up_listener]);
 	sb_txn_free(c, t);
 	uint32_t *head = chain_of(c, l->key), *cookie = cookie_chain(c, l->slot, l->gen);
 	l->next = *head;

@@ -24,21 +24,24 @@ static void put_via(struct sb_out *out, const struct sb_relay *relay)
 	out_text(out, "\r\n");
 }
 
-/* What comes above the sender's Via, and Record-Route above those that are there. */
-static void edit_top(struct sb_edits *edits, const struct sb_sip *sip, const struct sb_relay *relay)
+/* What comes above the sender's Via. */
+static void put_top(struct sb_out *out, const struct sb_sip *sip, const struct sb_relay *relay)
 {
-	struct sb_out *out = &edits->out;
 	put_via(out, relay);
 	if (sip->max_forwards.len == 0)
 		out_text(out, "Max-Forwards: 70\r\n");
 	if (sip->record_route_line == 0)
 		put_record_routes(out, relay);
-	edit_add(edits, sip->via_line, 0, 0);
-	if (sip->record_route_line && relay->n_record_routes) {
-		size_t from = out->len;
-		put_record_routes(out, relay);
-		edit_add(edits, sip->record_route_line, 0, from);
-	}
+}
+
+/* Record-Route above those that are there. */
+static void edit_record_routes(struct sb_edits *edits, const struct sb_sip *sip, const struct sb_relay *relay)
+{
+	size_t from = edits->out.len;
+	if (sip->record_route_line == 0 || relay->n_record_routes == 0)
+		return;
+	put_record_routes(&edits->out, relay);
+	edit_add(edits, sip->record_route_line, 0, from);
 }
 
 static void edit_max_forwards(struct sb_edits *edits, const struct sb_sip *sip)
@@ -50,17 +53,20 @@ static void edit_max_forwards(struct sb_edits *edits, const struct sb_sip *sip)
 	edit_add(edits, sip->max_forwards.off, sip->max_forwards.len, from);
 }
 
+/* The edits are made first and written last: copying what has just been written in small pieces would have to wait. */
 int sb_compose_request(const struct sb_sip *sip, const struct sb_relay *relay, char *out, size_t cap)
 {
 	struct sb_out o = {.p = out, .cap = cap};
 	struct sb_edits edits;
 	edit_begin(&edits);
-	edit_top(&edits, sip, relay);
-	edit_max_forwards(&edits, sip);
 	edit_top_via(&edits, sip, &relay->source);
+	edit_max_forwards(&edits, sip);
+	edit_record_routes(&edits, sip, relay);
 	if (relay->strip_routes && edit_strip_routes(&edits, sip, relay->strip_routes))
 		return SB_E_INVAL;
-	edit_apply(&edits, sip->text, sip->start, sip->len, &o);
+	edit_apply(&edits, sip->text, sip->start, sip->via_line, &o);
+	put_top(&o, sip, relay);
+	edit_apply(&edits, sip->text, sip->via_line, sip->len, &o);
 	return out_end(&o);
 }
 

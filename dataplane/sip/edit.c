@@ -16,34 +16,41 @@ static unsigned octet_len(unsigned v)
 	return 1u + (v > 9) + (v > 99);
 }
 
+static unsigned digits_of(uint32_t v)
+{
+	unsigned n = 1;
+	for (; v >= 10; v /= 10)
+		n++;
+	return n;
+}
+
+/* Digits go where they belong at once: copying what has just been written byte by byte would have to wait. */
 void out_number(struct sb_out *out, uint32_t v)
 {
-	char buf[10], *p = buf + 10;
-	if (v < 256) {
-		out_put(out, octets[v], octet_len(v));
+	unsigned n = v < 10000 ? 1u + (v > 9) + (v > 99) + (v > 999) : digits_of(v);
+	if (!out_room(out, n))
 		return;
-	}
-	for (; v >= 100; v /= 100) { /* two at a time */
-		p -= 2;
-		p[0] = (char)('0' + v / 10 % 10);
-		p[1] = (char)('0' + v % 10);
-	}
-	if (v >= 10)
-		*--p = (char)('0' + v % 10), v /= 10;
-	*--p = (char)('0' + v);
-	out_put(out, p, (size_t)(buf + 10 - p));
+	for (char *p = out->p + out->len + n; p > out->p + out->len; v /= 10)
+		*--p = (char)('0' + v % 10);
+	out->len += n;
 }
 
 /* As inet_ntop does it, which takes ten times as long. */
 static void out_ip4(struct sb_out *out, const uint8_t ip[4])
 {
 	char buf[20], *p = buf;
+	bool roomy = !out->full && out->cap - out->len >= sizeof buf;
+	if (roomy)
+		p = out->p + out->len;
 	for (unsigned i = 0; i < 4; i++) {
 		memcpy(p, octets[ip[i]], 4);
 		p += octet_len(ip[i]);
 		*p++ = '.';
 	}
-	out_put(out, buf, ((size_t)(p - buf) - 1) & 15); /* 15 at most: so the compiler knows */
+	if (roomy)
+		out->len = (size_t)(p - out->p) - 1;
+	else
+		out_put(out, buf, ((size_t)(p - buf) - 1) & 15); /* 15 at most: so the compiler knows */
 }
 
 void out_ip(struct sb_out *out, const struct sb_addr *a)

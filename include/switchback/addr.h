@@ -17,6 +17,17 @@ struct sb_addr {
 };
 _Static_assert(sizeof(struct sb_addr) == 20, "compared and hashed as bytes: no padding");
 
+/* Sets the port. What stands behind ip is written as the one word that copies of an address read: a copy right behind
+ * smaller stores would have to wait for them. */
+static inline void sb_addr_set_port(struct sb_addr *a, uint16_t port)
+{
+	struct sb_addr_tail {
+		uint16_t port;
+		uint8_t family, zero;
+	} tail = {port, a->family, 0};
+	memcpy((char *)a + 16, &tail, sizeof tail);
+}
+
 /* A network: the first bits of ip count. */
 struct sb_net {
 	uint8_t ip[16];
