@@ -4,6 +4,15 @@
 
 #define EXPIRY_AHEAD 8 /* records */
 
+/* The slot that will be taken next: all of it that a new transaction writes. */
+static void prefetch_slot(const struct sb_core *c, uint32_t slot)
+{
+	if (slot >= c->cfg.transactions_max)
+		return;
+	for (size_t at = 0; at <= offsetof(struct sb_txn, leg) + sizeof(struct sb_leg); at += 64)
+		__builtin_prefetch((const char *)&c->txn[slot] + at, 1);
+}
+
 struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 {
 	uint32_t slot = c->txn_free;
@@ -11,9 +20,11 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	if (slot != SB_NONE) {
 		t = &c->txn[slot];
 		c->txn_free = t->next;
+		prefetch_slot(c, c->txn_free);
 	} else if (c->txn_top < c->cfg.transactions_max) {
 		t = &c->txn[c->txn_top++];
 		t->gen = 1;
+		prefetch_slot(c, c->txn_top);
 	} else {
 		return NULL;
 	}

@@ -130,6 +130,12 @@ static inline int sb_addr_format(const struct sb_addr *a, char out[SB_ADDR_TEXT_
 static inline bool sb_net_has(const struct sb_net *n, const struct sb_addr *a)
 {
 	unsigned whole = n->bits / 8, rest = n->bits % 8;
+	if (n->family == 4 && a->family == 4) { /* as numbers: who may call is asked for every call */
+		uint32_t net, ip;
+		memcpy(&net, n->ip, 4);
+		memcpy(&ip, a->ip, 4);
+		return n->bits == 0 || ntohl(net ^ ip) >> (32 - n->bits) == 0;
+	}
 	if (n->family != a->family || memcmp(n->ip, a->ip, whole) != 0)
 		return false;
 	return rest == 0 || ((n->ip[whole] ^ a->ip[whole]) >> (8 - rest)) == 0;
