@@ -153,7 +153,7 @@ void sb_core_prefetch_more(const struct sb_core *c, const struct sb_look *look)
 {
 	if (look->read == SB_READ_REQUEST)
 		sb_txn_prefetch_first(c, look->key);
-	else if (look->final && in_slot(c, look)) /* it may make a record, which hangs in both tables */
+	else if (in_slot(c, look) && look->final) /* it may make a record, which hangs in both tables */
 		sb_txn_prefetch_end(c, &c->txn[look->cookie.slot]);
 }
 
