@@ -39,3 +39,16 @@ static const struct {
         {"BYE", IN_DIALOG("BYE", "B", "2")},
         {"200 BYE", "SIP/2.0 200 OK\r\n" VIAS FROM CALL_ID "CSeq: 2 BYE\r\n" TO TAG "Content-Length: 0\r\n\r\n"},
 };
+
+#undef SDP
+#undef SDP_HEADER
+#undef FROM
+#undef TO
+#undef TAG
+#undef CALL_ID
+#undef VIA
+#undef VIAS
+#undef RECORD_ROUTE
+#undef ANSWER
+#undef CONTACT
+#undef IN_DIALOG
