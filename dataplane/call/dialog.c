@@ -205,7 +205,7 @@ struct sb_end sb_dialog_response(struct sb_core *c, const struct sb_sip *sip, co
 {
 	struct sb_via below;
 	struct sb_addr to;
-	if (!sip->via.next || sb_sip_via_at(sip, sip->via.next, &below) || sb_via_target(sip, &below, &to))
+	if (sb_sip_via_below(sip, &below) || sb_via_target(sip, &below, &to))
 		return sb_ended(SB_C_drop_stray_response);
 	if (branch_mac(c, sip, &below, &to, k->loop) != k->mac)
 		return sb_ended(SB_C_drop_forged_cookie);

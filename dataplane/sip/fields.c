@@ -25,6 +25,7 @@ static void on_via(struct sb_reader *r, const struct sb_line *line)
 		sip->odd |= line->odd;
 	} else if (r->via2_value == 0) {
 		r->via2_value = lex_blanks(sip->text, line->value, line->end);
+		r->via2_end = line->end;
 	}
 }
 
@@ -243,6 +244,7 @@ void sb_read_via(struct sb_reader *r)
 	memset(&sip->via, 0, sizeof sip->via);
 	if (quick_via(sip->text, at, r->via_end, &sip->via)) {
 		sip->via.next = (uint16_t)r->via2_value;
+		sip->via_next_end = (uint16_t)r->via2_end;
 		return;
 	}
 #endif
@@ -255,6 +257,7 @@ void sb_read_via(struct sb_reader *r)
 		sb_reader_fail(r, 400, "Malformed Via Header Field");
 	if (!sip->via.multi)
 		sip->via.next = (uint16_t)r->via2_value;
+	sip->via_next_end = (uint16_t)(sip->via.multi ? r->via_end : r->via2_end);
 }
 
 void sb_read_top_route(struct sb_reader *r)

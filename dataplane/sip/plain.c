@@ -180,18 +180,21 @@ static inline bool plain_via(struct plain *p)
 	struct place at = place_of(p, p->first[SB_F_VIA], 3);
 	sip->via_line = (uint16_t)at.off;
 	sip->via_line_next = (uint16_t)at.next;
-	uint32_t next = 0;
+	uint32_t next = 0, next_end = 0;
 	if (p->again >> SB_F_VIA & 1) {
 		struct place second = place_of(p, second_of(p, SB_F_VIA), 3);
 		next = lex_blanks(sip->text, second.value, second.end);
+		next_end = second.end;
 	}
 	if (quick_via(sip->text, at.value, at.end, &sip->via)) {
 		sip->via.next = (uint16_t)next;
+		sip->via_next_end = (uint16_t)next_end;
 		return true;
 	}
 	p->r->via_value = at.value;
 	p->r->via_end = at.end;
 	p->r->via2_value = next;
+	p->r->via2_end = next_end;
 	sip->n_via_lines = 1;
 	sb_read_via(p->r);
 	return sip->error == 0;

@@ -14,6 +14,17 @@ enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len)
 	return sb_index(sip, text, len);
 }
 
+int sb_sip_via_below(const struct sb_sip *sip, struct sb_via *via)
+{
+#ifdef SB_READINGS
+	if (sb_has_v4())
+		return sb_via_below_v4(sip, via);
+	if (sb_has_v3())
+		return sb_via_below_v3(sip, via);
+#endif
+	return sb_via_below(sip, via);
+}
+
 enum sb_read sb_sip_read(struct sb_sip *sip, const char *text, uint32_t len, bool parser_osip, bool *asked_osip)
 {
 	enum sb_read read = sb_sip_index(sip, text, len);

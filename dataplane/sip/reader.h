@@ -9,8 +9,9 @@ struct sb_reader {
 	struct sb_sip *sip;
 	uint32_t via_value, via_end; /* of the first Via line; 0: none */
 	uint32_t via2_value;         /* of the second Via line; 0: none */
-	struct sb_line route;        /* the first Route line */
-	uint32_t route2;             /* offset of the second; 0: none */
+	uint32_t via2_end;
+	struct sb_line route; /* the first Route line */
+	uint32_t route2;      /* offset of the second; 0: none */
 	struct sb_span cseq_method;
 	bool have_content_length;
 	uint32_t content_length;
@@ -27,7 +28,12 @@ static inline void sb_reader_fail(struct sb_reader *r, uint16_t code, const char
 
 /* index.c. The vector pass as the rest of this folder is compiled: sb_sip_index chooses between them. */
 enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len);
+
+/* via.c. What sb_sip_via_below chooses between. */
+int sb_via_below(const struct sb_sip *sip, struct sb_via *via);
 #ifdef SB_READINGS
+int sb_via_below_v3(const struct sb_sip *sip, struct sb_via *via);
+int sb_via_below_v4(const struct sb_sip *sip, struct sb_via *via);
 enum sb_read sb_index_v3(struct sb_sip *sip, const char *text, uint32_t len);
 enum sb_read sb_index_v4(struct sb_sip *sip, const char *text, uint32_t len);
 

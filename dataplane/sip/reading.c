@@ -29,6 +29,7 @@
 #define sb_uri_param        SB_JOIN(sb_uri_param, SB_READING)
 #define sb_uri_parse        SB_JOIN(sb_uri_parse, SB_READING)
 #define sb_uri_read         SB_JOIN(sb_uri_read, SB_READING)
+#define sb_via_below        SB_JOIN(sb_via_below, SB_READING)
 #define sb_via_read         SB_JOIN(sb_via_read, SB_READING)
 #define sb_via_target       SB_JOIN(sb_via_target, SB_READING)
 #endif

@@ -112,7 +112,8 @@ struct sb_sip {
 	uint16_t via_line;      /* offset of the first Via header line ("Via" or "v" itself) */
 	uint16_t via_line_next; /* offset of the line behind it */
 	uint16_t n_via_lines;
-	struct sb_via via; /* top value */
+	uint16_t via_next_end; /* end of the line in which the value below the top one stands; 0: there is none */
+	struct sb_via via;     /* top value */
 
 	/* whole header lines, name to line end without CRLF, folding included; len 0: absent */
 	struct sb_span from_line, to_line, call_id_line, cseq_line;
@@ -143,6 +144,10 @@ enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len);
 
 /* Reads the Via value that begins at off. 0 or SB_E_INVAL. */
 int sb_sip_via_at(const struct sb_sip *sip, uint16_t off, struct sb_via *via);
+
+/* The same for the value below the top one, which a response goes to; via->next and multi may be left 0. Cheap, where
+ * the message came from a plain proxy. */
+int sb_sip_via_below(const struct sb_sip *sip, struct sb_via *via);
 
 /* True: *route is the next value. False: none left, or it is malformed (then *bad). */
 bool sb_sip_route_next(const struct sb_sip *sip, struct sb_route_walk *walk, struct sb_route *route, bool *bad);

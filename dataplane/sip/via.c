@@ -4,6 +4,10 @@
 #include "dataplane/sip/line.h"
 #include "dataplane/sip/parse.h"
 #include "dataplane/sip/compose.h"
+#ifdef __AVX2__
+#include "dataplane/sip/quick.h"
+#endif
+#include "dataplane/sip/reader.h"
 #include <switchback/err.h>
 
 /* "SIP/2.0/UDP" with whatever blanks, version and transport. Offset behind it; 0: malformed. */
@@ -117,6 +121,20 @@ int sb_sip_via_at(const struct sb_sip *sip, uint16_t off, struct sb_via *via)
 	if (!via->multi && sb_line_find(sip, line.next, SB_F_VIA, &line))
 		via->next = (uint16_t)lex_blanks(sip->text, line.value, line.end);
 	return 0;
+}
+
+int sb_via_below(const struct sb_sip *sip, struct sb_via *via)
+{
+	uint32_t at = sip->via.next;
+	bool odd = false;
+	memset(via, 0, sizeof *via);
+	if (at == 0)
+		return SB_E_INVAL;
+#ifdef __AVX2__
+	if (quick_via(sip->text, at, sip->via_next_end, via))
+		return 0;
+#endif
+	return sb_via_read(sip->text, &at, sip->via_next_end, via, &odd);
 }
 
 int sb_via_target(const struct sb_sip *sip, const struct sb_via *via, struct sb_addr *to)

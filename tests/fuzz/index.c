@@ -44,6 +44,11 @@ static void walks_end_inside(const struct sb_sip *s)
 {
 	struct sb_via via = s->via;
 	struct sb_addr to;
+	struct sb_via below, next;
+	bool readable = sb_sip_via_at(s, s->via.next, &next) == 0;
+	must((sb_sip_via_below(s, &below) == 0) == readable, "the Via below is %sreadable", readable ? "" : "not ");
+	below.next = next.next;
+	must(!readable || memcmp(&below, &next, sizeof below) == 0, "the Via below is another than the next");
 	for (unsigned i = 0; i < SB_SIP_VALUES_MAX && via.next; i++) {
 		uint16_t at = via.next;
 		if (sb_sip_via_at(s, at, &via))

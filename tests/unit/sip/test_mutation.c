@@ -106,6 +106,21 @@ static void mutate(struct seed_text *t)
 	}
 }
 
+/* What a response is sent on by is read as it would be on the way through all the Vias. */
+static void below_is_the_next(const struct msg *m)
+{
+	struct sb_via want, via;
+	if (m->read > SB_READ_RESPONSE)
+		return;
+	bool readable = sb_sip_via_at(&m->sip, m->sip.via.next, &want) == 0;
+	assert_int_equal(sb_sip_via_below(&m->sip, &via) == 0, readable);
+	assert_int_equal(sb_via_below(&m->sip, &via) == 0, readable);
+	sb_sip_via_below(&m->sip, &via);
+	via.next = want.next;
+	if (readable)
+		assert_memory_equal(&via, &want, sizeof via);
+}
+
 static void work_with_it(struct msg *m)
 {
 	struct sb_route_walk walk = {.line = m->sip.route_line};
@@ -115,6 +130,7 @@ static void work_with_it(struct msg *m)
 	bool bad;
 	while (sb_sip_route_next(&m->sip, &walk, &route, &bad))
 		sb_uri_number(m->text, &route.parsed, out, 32);
+	below_is_the_next(m);
 	for (unsigned i = 0; i < SB_SIP_VALUES_MAX && via.next; i++)
 		if (sb_sip_via_at(&m->sip, via.next, &via))
 			break;
