@@ -17,72 +17,42 @@
 #define NAME_FACTOR 0x828804000020403ull
 #define NAME_SHIFT  58
 
-/* In lower case with its colon, and the bit that makes letters so. */
-static const struct {
-	_Alignas(32) char text[16], lower[16];
-} name_rows[NAME_ROWS] = {
-        [1] = {"to:", "  "},
-        [2] = {"from:", "    "},
-        [3] = {"timestamp:", "         "},
-        [6] = {"cseq:", "    "},
-        [7] = {"via:", "   "},
-        [8] = {"via:", "   "},
-        [16] = {"call-id:", "    \0  "},
-        [19] = {"f:", " "},
-        [20] = {"f:", " "},
-        [22] = {"proxy-require:", "     \0       "},
-        [23] = {"record-route:", "      \0     "},
-        [24] = {"retry-after:", "     \0     "},
-        [25] = {"i:", " "},
-        [26] = {"i:", " "},
-        [29] = {"contact:", "       "},
-        [30] = {"content-length:", "       \0      "},
-        [31] = {"l:", " "},
-        [32] = {"l:", " "},
-        [33] = {"m:", " "},
-        [34] = {"m:", " "},
-        [37] = {"max-forwards:", "   \0        "},
-        [48] = {"t:", " "},
-        [49] = {"t:", " "},
-        [52] = {"v:", " "},
-        [53] = {"v:", " "},
-        [61] = {"route:", "     "},
-};
-
-/* Which bytes of the row count, and the field. */
-#define NAME(len, field)                                                                                               \
+/* In lower case with its colon, and the bit that makes letters so; which bytes of that count, and the field. */
+#define NAME(text, lower, len, field)                                                                                  \
 	{                                                                                                              \
-		(1u << ((len) + 1)) - 1, (field)                                                                       \
+		text, lower, (1u << ((len) + 1)) - 1, (field)                                                          \
 	}
-static const struct {
+static const struct name_row {
+	_Alignas(64) char text[16];
+	char lower[16];
 	uint32_t bytes, field;
-} name_fields[NAME_ROWS] = {
-        [1] = NAME(2, SB_F_TO),
-        [2] = NAME(4, SB_F_FROM),
-        [3] = NAME(9, SB_F_TIMESTAMP),
-        [6] = NAME(4, SB_F_CSEQ),
-        [7] = NAME(3, SB_F_VIA),
-        [8] = NAME(3, SB_F_VIA),
-        [16] = NAME(7, SB_F_CALL_ID),
-        [19] = NAME(1, SB_F_FROM),
-        [20] = NAME(1, SB_F_FROM),
-        [22] = NAME(13, SB_F_PROXY_REQUIRE),
-        [23] = NAME(12, SB_F_RECORD_ROUTE),
-        [24] = NAME(11, SB_F_RETRY_AFTER),
-        [25] = NAME(1, SB_F_CALL_ID),
-        [26] = NAME(1, SB_F_CALL_ID),
-        [29] = NAME(7, SB_F_CONTACT),
-        [30] = NAME(14, SB_F_CONTENT_LENGTH),
-        [31] = NAME(1, SB_F_CONTENT_LENGTH),
-        [32] = NAME(1, SB_F_CONTENT_LENGTH),
-        [33] = NAME(1, SB_F_CONTACT),
-        [34] = NAME(1, SB_F_CONTACT),
-        [37] = NAME(12, SB_F_MAX_FORWARDS),
-        [48] = NAME(1, SB_F_TO),
-        [49] = NAME(1, SB_F_TO),
-        [52] = NAME(1, SB_F_VIA),
-        [53] = NAME(1, SB_F_VIA),
-        [61] = NAME(5, SB_F_ROUTE),
+} name_rows[NAME_ROWS] = {
+        [1] = NAME("to:", "  ", 2, SB_F_TO),
+        [2] = NAME("from:", "    ", 4, SB_F_FROM),
+        [3] = NAME("timestamp:", "         ", 9, SB_F_TIMESTAMP),
+        [6] = NAME("cseq:", "    ", 4, SB_F_CSEQ),
+        [7] = NAME("via:", "   ", 3, SB_F_VIA),
+        [8] = NAME("via:", "   ", 3, SB_F_VIA),
+        [16] = NAME("call-id:", "    \0  ", 7, SB_F_CALL_ID),
+        [19] = NAME("f:", " ", 1, SB_F_FROM),
+        [20] = NAME("f:", " ", 1, SB_F_FROM),
+        [22] = NAME("proxy-require:", "     \0       ", 13, SB_F_PROXY_REQUIRE),
+        [23] = NAME("record-route:", "      \0     ", 12, SB_F_RECORD_ROUTE),
+        [24] = NAME("retry-after:", "     \0     ", 11, SB_F_RETRY_AFTER),
+        [25] = NAME("i:", " ", 1, SB_F_CALL_ID),
+        [26] = NAME("i:", " ", 1, SB_F_CALL_ID),
+        [29] = NAME("contact:", "       ", 7, SB_F_CONTACT),
+        [30] = NAME("content-length:", "       \0      ", 14, SB_F_CONTENT_LENGTH),
+        [31] = NAME("l:", " ", 1, SB_F_CONTENT_LENGTH),
+        [32] = NAME("l:", " ", 1, SB_F_CONTENT_LENGTH),
+        [33] = NAME("m:", " ", 1, SB_F_CONTACT),
+        [34] = NAME("m:", " ", 1, SB_F_CONTACT),
+        [37] = NAME("max-forwards:", "   \0        ", 12, SB_F_MAX_FORWARDS),
+        [48] = NAME("t:", " ", 1, SB_F_TO),
+        [49] = NAME("t:", " ", 1, SB_F_TO),
+        [52] = NAME("v:", " ", 1, SB_F_VIA),
+        [53] = NAME("v:", " ", 1, SB_F_VIA),
+        [61] = NAME("route:", "     ", 5, SB_F_ROUTE),
 };
 #undef NAME
 
@@ -94,17 +64,18 @@ static inline enum sb_field name_field(const char *s)
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	first = __builtin_bswap64(first);
 #endif
-	uint32_t i = (uint32_t)((first & NAME_BITS) * NAME_FACTOR >> NAME_SHIFT), other = 0;
+	const struct name_row *row = &name_rows[(first & NAME_BITS) * NAME_FACTOR >> NAME_SHIFT];
+	uint32_t other = 0;
 #ifdef __SSE2__
-	__m128i lower = _mm_load_si128((const __m128i *)(const void *)name_rows[i].lower);
+	__m128i lower = _mm_load_si128((const __m128i *)(const void *)row->lower);
 	__m128i v = _mm_or_si128(_mm_loadu_si128((const __m128i_u *)s), lower);
-	__m128i same = _mm_cmpeq_epi8(v, _mm_load_si128((const __m128i *)(const void *)name_rows[i].text));
-	other = ~(uint32_t)_mm_movemask_epi8(same) & name_fields[i].bytes;
+	__m128i same = _mm_cmpeq_epi8(v, _mm_load_si128((const __m128i *)(const void *)row->text));
+	other = ~(uint32_t)_mm_movemask_epi8(same) & row->bytes;
 #else
 	for (unsigned k = 0; k < 16; k++)
-		other |= ((s[k] | name_rows[i].lower[k]) != name_rows[i].text[k]) << k;
-	other &= name_fields[i].bytes;
+		other |= ((s[k] | row->lower[k]) != row->text[k]) << k;
+	other &= row->bytes;
 #endif
 	/* No branch: which names there are is anybody's guess. */
-	return (enum sb_field)(name_fields[i].field & (uint32_t)((int32_t)(other - 1) >> 31));
+	return (enum sb_field)(row->field & (uint32_t)((int32_t)(other - 1) >> 31));
 }

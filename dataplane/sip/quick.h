@@ -31,7 +31,7 @@ static inline uint32_t quick_run(const char *s, unsigned classes)
 
 /* The number that the n digits before end make. False: more than eight, or others than digits. They are put at the high
  * end of eight bytes, zeros below, then added up in pairs, fours and eights. */
-static inline bool quick_number(const char *text, uint32_t end, uint32_t n, uint32_t *number)
+static __attribute__((noinline)) bool quick_long_number(const char *text, uint32_t end, uint32_t n, uint32_t *number)
 {
 	uint64_t v;
 	if (n - 1 > 7 || end < 8)
@@ -43,6 +43,21 @@ static inline bool quick_number(const char *text, uint32_t end, uint32_t n, uint
 	v = v * 10 + (v >> 8);
 	v = (v & 0xff000000ff) * (100 + (1000000ull << 32)) + (v >> 16 & 0xff000000ff) * (1 + (10000ull << 32));
 	*number = (uint32_t)(v >> 32);
+	return true;
+}
+
+/* The same; hardly a number that is counted has more than four. */
+static inline bool quick_number(const char *text, uint32_t end, uint32_t n, uint32_t *number)
+{
+	uint32_t v;
+	if (n - 1 > 3)
+		return quick_long_number(text, end, n, number);
+	memcpy(&v, text + end - 4, 4);
+	v = (v ^ 0x30303030) & ~0u << (32 - 8 * n);
+	if (((v + 0x76767676) | v) & 0x80808080)
+		return false;
+	v = v * 10 + (v >> 8);
+	*number = (v & 0xff) * 100 + (v >> 16 & 0xff);
 	return true;
 }
 
@@ -140,17 +155,66 @@ static inline __attribute__((always_inline)) uint32_t quick_open(const char *tex
 	return text[at] == '<' ? at : 0;
 }
 
-/* All of From's or To's value: [name] <sip:user@host> [;tag=token]. */
-static inline __attribute__((always_inline)) bool quick_party(
-        const char *text, uint32_t at, uint32_t end, struct sb_span *tag)
+/* Whether the bytes of a block before open, which is not its first, are a display name. */
+static inline __attribute__((always_inline)) bool quick_name(struct lex_block b, const char *s, uint32_t open)
+{
+	uint64_t inside = (1ull << open) - 1;
+	if (s[0] != '"')
+		return !(lex_block_none(b, LEX_TOKEN | LEX_LWS) & inside);
+	uint64_t quote = lex_block_eq(b, '"') & inside & ~1ull;
+	uint64_t behind = quote << 1 | (quote << 2 & lex_block_eq(b, ' ') << 1);
+	/* One more, that '<' or a blank and '<' follow. */
+	return (behind >> open & 1) && !(quote & (quote - 1)) &&
+	       !((lex_block_none(b, LEX_VIS | LEX_LWS) | lex_block_eq(b, '\\')) & inside);
+}
+
+/* [name] <sip:[user@]host[:port]> at at, all of it in 64 bytes. The offset behind the '>'; 0: not so. */
+static inline __attribute__((always_inline)) uint32_t quick_bracketed(const char *text, uint32_t at)
+{
+	struct lex_block b = lex_load64(text + at);
+	uint64_t opens = lex_block_eq(b, '<'), closes = lex_block_eq(b, '>');
+	if (!opens || !closes)
+		return 0;
+	uint32_t open = quick_first(opens), close = quick_first(closes), host = open + 5, host_end = close;
+	if (close < host || !quick_is4(text + at + open + 1, "sip:") || (open && !quick_name(b, text + at, open)))
+		return 0;
+	uint64_t others = lex_block_none(b, LEX_HOST) & ((1ull << close) - 1) & ~0ull << host;
+	uint64_t behind_user = lex_block_eq(b, '@') & others;
+	if (behind_user) {
+		uint64_t user = behind_user ^ (behind_user - 1); /* with the first '@' */
+		uint32_t user_len = quick_first(behind_user) - host;
+		if (user_len == 0 || (others & user & ~lex_block_eq(b, '+') & ~behind_user))
+			return 0;
+		others &= ~user;
+		host += user_len + 1;
+	}
+	if (others) {
+		uint16_t port;
+		host_end = quick_first(others);
+		if (text[at + host_end] != ':' || !quick_port(text, at + host_end + 1, at + close, &port))
+			return 0;
+	}
+	return host_end - host >= 2 && host_end > host ? at + close + 1 : 0;
+}
+
+/* The same with more in the URI, or longer. */
+static __attribute__((noinline)) uint32_t quick_long_bracketed(const char *text, uint32_t at, uint32_t end)
 {
 	struct sb_uri uri;
 	uint32_t open = quick_open(text, at), p;
 	/* Behind the line may be the text's end, and what follows the pad is not ours to read. */
-	if (!open || open >= end || !quick_uri(text, open + 1, &p, &uri) || text[p] != '>')
-		return false;
-	if (++p == end)
-		return true;
+	return open && open < end && quick_uri(text, open + 1, &p, &uri) && text[p] == '>' ? p + 1 : 0;
+}
+
+/* All of From's or To's value: [name] <sip:user@host> [;tag=token]. */
+static inline __attribute__((always_inline)) bool quick_party(
+        const char *text, uint32_t at, uint32_t end, struct sb_span *tag)
+{
+	uint32_t p = quick_bracketed(text, at);
+	if (!p)
+		p = quick_long_bracketed(text, at, end);
+	if (!p || p >= end)
+		return p == end;
 	if (!quick_is4(text + p, ";tag") || text[p + 4] != '=')
 		return false;
 	uint32_t n = quick_run(text + p + 5, LEX_TOKEN);
