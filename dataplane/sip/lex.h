@@ -44,6 +44,25 @@ static inline bool lex_is(char c, unsigned classes)
 
 #if defined __AVX512VBMI__
 
+#define LEX_FOUR(c) (c) * 0x01010101u
+#define LEX_FOURS(c)                                                                                                   \
+	LEX_FOUR(c), LEX_FOUR(c + 1), LEX_FOUR(c + 2), LEX_FOUR(c + 3), LEX_FOUR(c + 4), LEX_FOUR(c + 5),              \
+	        LEX_FOUR(c + 6), LEX_FOUR(c + 7)
+
+/* Each ASCII character four times. */
+static const uint32_t lex_four[128] = {LEX_FOURS(0), LEX_FOURS(8), LEX_FOURS(16), LEX_FOURS(24), LEX_FOURS(32),
+        LEX_FOURS(40), LEX_FOURS(48), LEX_FOURS(56), LEX_FOURS(64), LEX_FOURS(72), LEX_FOURS(80), LEX_FOURS(88),
+        LEX_FOURS(96), LEX_FOURS(104), LEX_FOURS(112), LEX_FOURS(120)};
+
+/* c, below 128, 64 times. Four bytes of memory are spread while they are loaded; a byte, or a register, which is what
+ * compilers make of a constant, goes through the one unit that compares. */
+static inline __attribute__((always_inline)) __m512i lex_all(char c)
+{
+	__m512i v;
+	__asm__("vpbroadcastd %1, %0" : "=v"(v) : "m"(lex_four[(unsigned)c]));
+	return v;
+}
+
 /* 64 bytes of text, to be looked at for more than one thing. Loading reads into the pad at most. */
 struct lex_block {
 	__m512i v;
@@ -65,7 +84,7 @@ static inline __attribute__((always_inline)) uint64_t lex_block_none(struct lex_
 		return _mm512_movepi8_mask(classes & LEX_VIS ? _mm512_ternarylogic_epi64(b.v, found, found, 0x03)
 		                                             : _mm512_ternarylogic_epi64(b.v, found, found, 0xf3));
 	}
-	__mmask64 none = _mm512_testn_epi8_mask(found, _mm512_set1_epi8((char)classes));
+	__mmask64 none = _mm512_testn_epi8_mask(found, lex_all((char)classes));
 	__mmask64 beyond = _mm512_movepi8_mask(b.v);
 	return classes & LEX_VIS ? none & ~beyond : none | beyond;
 }
@@ -73,7 +92,7 @@ static inline __attribute__((always_inline)) uint64_t lex_block_none(struct lex_
 /* Of a block, the bytes that are c. */
 static inline uint64_t lex_block_eq(struct lex_block b, char c)
 {
-	return _mm512_cmpeq_epi8_mask(b.v, _mm512_set1_epi8(c));
+	return _mm512_cmpeq_epi8_mask(b.v, lex_all(c));
 }
 
 #elif defined __AVX2__
