@@ -215,6 +215,59 @@ static void all_readings_are_the_same(void **state)
 	}
 }
 
+/* From and To are told by masks of a block: what is hardly one of their shapes, or just no longer one. */
+static void parties_on_the_edge_are_read_the_same(void **state)
+{
+	static const char *const parties[] = {"<sip:@h1>", "<sip:a@h>", "<sip:h>", "<sip:h1>", "<sip:a+b@h1>",
+	        "<sip:+@h1>", "<sip:a@+1>", "<sip:a+b>", "\"a\\\" <sip:a@h1>", "\"a<b\" <sip:a@h1>",
+	        "\"a\"b <sip:a@h1>", "\"a\"  <sip:a@h1>", "\"a\"<sip:a@h1>", "\"a\" \"b\" <sip:a@h1>",
+	        "a \"b\" <sip:a@h1>", "a b <sip:a@h1>", "a, <sip:a@h1>", "\"\" <sip:a@h1>", "\" <sip:a@h1>",
+	        "<sip:a@h1:5060>", "<sip:a@h1:1>", "<sip:a@h1:65535>", "<sip:a@h1:65536>", "<sip:a@h1:0>",
+	        "<sip:a@h1:>", "<sip:h1:5070>", "<sip:a@h1:5060:1>", "<sip:a@b@h1>", "<sip:a:b@h1>",
+	        "<sip:a@h1;user=phone>", "<sip:a@h1", "sip:a@h1>", "><sip:a@h1", "<sip:>", "<sip:@>", "<sip:a@>",
+	        "<sip:a@h1>>", "<<sip:a@h1>", "< sip:a@h1>",
+	        "<sip:012345678901234567890123456789012345678901234567890@h1>",
+	        "<sip:0123456789012345678901234567890123456789012345678901@h1.example>"};
+	static const char *const tags[] = {"", ";tag=1", ";tag=", ";tag=1;a", ";tag=\"1\"", " ;tag=1", ";tagg=1"};
+	for (unsigned i = 0; i < 2 * 7 * sizeof parties / sizeof parties[0]; i++) {
+		char text[600];
+		const char *party = parties[i / 14], *tag = tags[i / 2 % 7];
+		int n = snprintf(text, sizeof text,
+		        "BYE sip:a@h1 SIP/2.0\r\nVia: SIP/2.0/UDP h1;branch=z9hG4bKx\r\nFrom: %s%s\r\nTo: %s%s\r\n"
+		        "Call-ID: a\r\nCSeq: 1 BYE\r\n\r\n",
+		        i % 2 ? party : "<sip:a@h1>", i % 2 ? tag : "", i % 2 ? "<sip:b@h1>" : party, i % 2 ? "" : tag);
+		struct msg *m = msg_new(text, (size_t)n, '>');
+		if (sb_has_v3())
+			reads_the_same(m, sb_index_v3);
+		if (sb_has_v4())
+			reads_the_same(m, sb_index_v4);
+		msg_free(m);
+	}
+}
+
+/* Four digits are added up in another way than five. */
+static void numbers_of_any_length_are_read_the_same(void **state)
+{
+	static const char *const numbers[] = {"0", "7", "10", "255", "256", "999", "1000", "9999", "10000", "99999999",
+	        "100000000", "2147483647", "2147483648", "0000", "00001", "000000001", "", "/", ":", "1/2", "9:", "-1",
+	        "1 2"};
+	for (unsigned i = 0; i < 3 * sizeof numbers / sizeof numbers[0]; i++) {
+		char text[600];
+		const char *number = numbers[i / 3];
+		int n = snprintf(text, sizeof text,
+		        "BYE sip:a@h1 SIP/2.0\r\nVia: SIP/2.0/UDP h1;branch=z9hG4bKx\r\nFrom: <sip:a@h1>\r\n"
+		        "To: <sip:b@h1>\r\nCall-ID: a\r\nCSeq: %s BYE\r\nMax-Forwards: %s\r\nContent-Length: "
+		        "%s\r\n\r\n",
+		        i % 3 == 0 ? number : "1", i % 3 == 1 ? number : "70", i % 3 == 2 ? number : "0");
+		struct msg *m = msg_new(text, (size_t)n, '0');
+		if (sb_has_v3())
+			reads_the_same(m, sb_index_v3);
+		if (sb_has_v4())
+			reads_the_same(m, sb_index_v4);
+		msg_free(m);
+	}
+}
+
 /* A header that is cut short, and behind it what an earlier datagram left in the buffer, so that a name begins before
  * the text's end and its URI behind the pad: no reading follows it there. */
 static void what_an_earlier_datagram_left_is_not_followed(void **state)
@@ -268,6 +321,8 @@ int main(void)
 	        cmocka_unit_test(no_mutation_of_a_message_does_harm),
 #ifdef SB_READINGS
 	        cmocka_unit_test(all_readings_are_the_same),
+	        cmocka_unit_test(parties_on_the_edge_are_read_the_same),
+	        cmocka_unit_test(numbers_of_any_length_are_read_the_same),
 	        cmocka_unit_test(what_an_earlier_datagram_left_is_not_followed),
 #endif
 	        cmocka_unit_test(a_scan_stops_at_the_first_empty_line),
