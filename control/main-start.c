@@ -189,8 +189,11 @@ static int watch(struct sb_daemon *d, int fd)
 
 static int open_loop(struct sb_daemon *d)
 {
-	const struct itimerspec ms = {.it_interval.tv_nsec = 1000000, .it_value.tv_nsec = 1000000};
+	/* At whole milliseconds, as deadlines are: a tick in between would make every timer late by the difference. */
+	struct itimerspec ms = {.it_interval.tv_nsec = 1000000};
 	sigset_t set;
+	clock_gettime(CLOCK_MONOTONIC, &ms.it_value);
+	ms.it_value.tv_nsec -= ms.it_value.tv_nsec % 1000000;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -200,7 +203,8 @@ static int open_loop(struct sb_daemon *d)
 	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (sb_daemon_load_open(d))
 		return fail("no event loop", strerror(errno), EX_OSERR);
-	if (d->signal_fd < 0 || d->epoll_fd < 0 || d->timer_fd < 0 || timerfd_settime(d->timer_fd, 0, &ms, NULL))
+	if (d->signal_fd < 0 || d->epoll_fd < 0 || d->timer_fd < 0 ||
+	        timerfd_settime(d->timer_fd, TFD_TIMER_ABSTIME, &ms, NULL))
 		return fail("no event loop", strerror(errno), EX_OSERR);
 	int bad = watch(d, d->signal_fd) | watch(d, d->timer_fd) | watch(d, sb_netlink_fd(d->netlink)) |
 	          watch(d, sb_ksock_fd(d->ksock)) | watch(d, sb_manage_fd(d->manage)) | watch(d, d->load.fd);

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* wheel.c - see wheel.h.
- * A timer lies at the level of the highest byte in which its deadline and the wheel's tick differ, in the bucket of
- * that byte of the deadline. So at every level only buckets after the tick's own byte are in use, the first used bucket
- * of the lowest used level holds the next thing to happen, and a leap of time costs buckets in use, not milliseconds.
- * When the tick reaches the start of a bucket of a higher level, its timers move down ("cascade"). */
+ * A bucket of level l is 256^l ms wide. Of the 512 buckets of a level one half is for the block of 256 that the tick is
+ * in, the other for the block after it, and a timer lies at the lowest level one of whose two blocks holds its
+ * deadline. So while the tick goes through one bucket of a higher level, the timers of the next one can already move
+ * down ("ahead"): each millisecond an even share of them. What time that leaps has left there moves when the tick
+ * enters the bucket
+ * ("cascade"). The first used bucket of all levels holds the next thing to happen, and a leap of time costs buckets in
+ * use, not milliseconds. */
 #include "control/timers/wheel.h"
 #include <switchback/err.h>
 #include <string.h>
 
 struct sb_wheel_node {
 	uint32_t next, prev; /* index in node[]; 0: not armed (node 0 is never used) */
-	uint32_t gen;
-	uint32_t spare;
+	union {
+		uint32_t gen;
+		uint32_t count; /* of a list's head at level 1 and above: nodes in the list */
+	};
+	uint32_t home; /* the head that counts this node; 0: none does */
 	uint64_t deadline_ms;
 };
 _Static_assert(sizeof(struct sb_wheel_node) == 24, "a million transactions cost 24 MB");
@@ -19,12 +25,13 @@ _Static_assert(sizeof(struct sb_wheel_node) == 24, "a million transactions cost 
 /* Lists: head nodes of two-way rings, so that unlinking a node needs no word of which list it is in. */
 enum {
 	HEAD_DUE = 1, /* to be fired, in order */
-	HEAD_FAR,     /* beyond 2^32 ms of the tick's own era */
+	HEAD_FAR,     /* beyond the 2^32 ms of the tick's own era, and those of the next */
 	HEAD_AGAIN,   /* of HEAD_FAR, to be looked at again since a new era began */
 	HEAD_BUCKET,
 	HEADS = HEAD_BUCKET + SB_WHEEL_LEVELS * SB_WHEEL_BUCKETS
 };
 
+#define WORDS   (SB_WHEEL_BUCKETS / 64)
 #define LAST_MS (UINT64_MAX - 1) /* the tick stands at most one after it, so it never wraps */
 
 size_t sb_wheel_memory(uint32_t n_ids)
@@ -32,9 +39,9 @@ size_t sb_wheel_memory(uint32_t n_ids)
 	return ((size_t)n_ids + HEADS) * sizeof(struct sb_wheel_node);
 }
 
-static unsigned byte_of(uint64_t t, unsigned level)
+static unsigned bucket_of(uint64_t t, unsigned level)
 {
-	return t >> 8 * level & 255;
+	return t >> 8 * level & (SB_WHEEL_BUCKETS - 1);
 }
 
 static uint32_t bucket_head(unsigned level, unsigned bucket)
@@ -61,6 +68,7 @@ static void unlink_node(struct sb_wheel *w, uint32_t n)
 	struct sb_wheel_node *x = &w->node[n];
 	w->node[x->prev].next = x->next;
 	w->node[x->next].prev = x->prev;
+	w->node[x->home].count--; /* of node 0 nobody asks */
 	x->next = x->prev = 0;
 }
 
@@ -90,18 +98,21 @@ void sb_wheel_init(struct sb_wheel *w, void *memory, uint32_t n_ids, uint64_t no
 /* Puts an unlinked node where its deadline belongs, seen from the tick. */
 static void place(struct sb_wheel *w, uint32_t n)
 {
-	uint64_t deadline = w->node[n].deadline_ms, differ = deadline ^ w->tick_ms;
-	uint32_t head;
-	if (deadline < w->tick_ms) {
+	uint64_t deadline = w->node[n].deadline_ms;
+	uint32_t head = HEAD_FAR, home = 0;
+	if (deadline < w->tick_ms)
 		head = HEAD_DUE;
-	} else if (differ >> 32) {
-		head = HEAD_FAR;
-	} else {
-		unsigned level = differ ? (63 - (unsigned)__builtin_clzll(differ)) / 8 : 0;
-		unsigned bucket = byte_of(deadline, level);
+	for (unsigned level = 0; head == HEAD_FAR && level < SB_WHEEL_LEVELS; level++) {
+		if ((deadline >> 8 * (level + 1)) - (w->tick_ms >> 8 * (level + 1)) > 1)
+			continue;
+		unsigned bucket = bucket_of(deadline, level);
 		head = bucket_head(level, bucket);
 		w->used[level][bucket / 64] |= 1ull << bucket % 64;
+		if (level > 0) /* level 0 becomes due as a whole: nobody counts there */
+			home = head;
 	}
+	w->node[n].home = home;
+	w->node[home].count++;
 	link_after(w, w->node[head].prev, n);
 }
 
@@ -118,6 +129,11 @@ int sb_wheel_arm(struct sb_wheel *w, uint32_t id, uint32_t gen, uint64_t deadlin
 	w->node[n].deadline_ms = deadline_ms < LAST_MS ? deadline_ms : LAST_MS;
 	place(w, n);
 	return 0;
+}
+
+void sb_wheel_prefetch(const struct sb_wheel *w, uint32_t id)
+{
+	__builtin_prefetch(&w->node[id < w->n_ids ? id + HEADS : 0], 1);
 }
 
 void sb_wheel_cancel(struct sb_wheel *w, uint32_t id)
@@ -178,23 +194,24 @@ static bool cascade(struct sb_wheel *w, uint32_t *budget)
 	if (!cascade_list(w, HEAD_AGAIN, budget))
 		return false;
 	for (unsigned level = SB_WHEEL_LEVELS - 1; level > 0; level--) {
-		if (!cascade_list(w, bucket_head(level, byte_of(w->tick_ms, level)), budget))
+		if (!cascade_list(w, bucket_head(level, bucket_of(w->tick_ms, level)), budget))
 			return false;
 	}
 	return true;
 }
 
-/* First bucket >= from in use at a level; SB_WHEEL_BUCKETS if none. */
+/* Steps from a bucket to the first in use, itself included, round the ring; SB_WHEEL_BUCKETS if none is. */
 static unsigned next_bucket(const struct sb_wheel *w, unsigned level, unsigned from)
 {
-	for (unsigned word = from / 64; word < SB_WHEEL_BUCKETS / 64; word++) {
+	for (unsigned i = 0; i <= WORDS; i++) {
+		unsigned word = (from / 64 + i) % WORDS;
 		uint64_t bits = w->used[level][word];
-		if (word == from / 64)
+		if (i == 0)
 			bits &= ~0ull << from % 64;
 		for (; bits; bits &= bits - 1) {
 			unsigned bucket = word * 64 + (unsigned)__builtin_ctzll(bits);
 			if (!list_empty(w, bucket_head(level, bucket)))
-				return bucket;
+				return (bucket - from) % SB_WHEEL_BUCKETS;
 		}
 	}
 	return SB_WHEEL_BUCKETS;
@@ -203,17 +220,15 @@ static unsigned next_bucket(const struct sb_wheel *w, unsigned level, unsigned f
 /* The start of the next bucket in use; UINT64_MAX if the wheel is empty. Nothing due is looked at. */
 static uint64_t next_start(const struct sb_wheel *w)
 {
+	uint64_t first = list_empty(w, HEAD_FAR) ? UINT64_MAX : ((w->tick_ms >> 32) + 1) << 32;
 	for (unsigned level = 0; level < SB_WHEEL_LEVELS; level++) {
-		unsigned bucket = next_bucket(w, level, byte_of(w->tick_ms, level));
-		if (bucket == SB_WHEEL_BUCKETS)
+		unsigned steps = next_bucket(w, level, bucket_of(w->tick_ms, level));
+		if (steps == SB_WHEEL_BUCKETS)
 			continue;
-		uint64_t block = w->tick_ms >> 8 * (level + 1) << 8 * (level + 1);
-		uint64_t start = block | (uint64_t)bucket << 8 * level;
-		return start > w->tick_ms ? start : w->tick_ms;
+		uint64_t start = ((w->tick_ms >> 8 * level) + steps) << 8 * level;
+		first = start < first ? start : first;
 	}
-	if (!list_empty(w, HEAD_FAR))
-		return ((w->tick_ms >> 32) + 1) << 32;
-	return UINT64_MAX;
+	return first > w->tick_ms ? first : w->tick_ms;
 }
 
 static void set_tick(struct sb_wheel *w, uint64_t tick_ms)
@@ -226,31 +241,43 @@ static void set_tick(struct sb_wheel *w, uint64_t tick_ms)
 /* All of the tick's own bucket is due; its bit goes, and the tick moves on. */
 static void take_tick(struct sb_wheel *w)
 {
-	unsigned bucket = byte_of(w->tick_ms, 0);
+	unsigned bucket = bucket_of(w->tick_ms, 0);
 	splice(w, HEAD_DUE, bucket_head(0, bucket));
 	for (unsigned level = 0; level < SB_WHEEL_LEVELS; level++) {
-		unsigned at = byte_of(w->tick_ms, level);
+		unsigned at = bucket_of(w->tick_ms, level);
 		w->used[level][at / 64] &= ~(1ull << at % 64);
 	}
 	set_tick(w, w->tick_ms + 1);
 }
 
-uint32_t sb_wheel_advance(struct sb_wheel *w, uint64_t now_ms, uint32_t budget, sb_wheel_fire *fire, void *ctx)
+/* Of what the next bucket of each higher level holds, moves the share of the milliseconds gone by in those that are
+ * left until the tick gets there. Nothing is armed into a bucket that is the next one, so the shares are even. */
+static void ahead(struct sb_wheel *w, uint64_t gone_ms, uint32_t *budget)
 {
-	uint32_t fired = 0;
-	if (now_ms > LAST_MS)
-		now_ms = LAST_MS;
+	for (unsigned level = 1; gone_ms && level < SB_WHEEL_LEVELS; level++) {
+		uint64_t next = (w->tick_ms >> 8 * level) + 1, left_ms = (next << 8 * level) - w->tick_ms;
+		uint32_t head = bucket_head(level, bucket_of(next << 8 * level, level)), n = w->node[head].count;
+		uint64_t share = gone_ms < left_ms ? n * gone_ms / left_ms + 1 : n;
+		uint32_t part = share < *budget ? (uint32_t)share : *budget;
+		*budget -= part;
+		cascade_list(w, head, &part);
+		*budget += part;
+	}
+}
+
+static void run(struct sb_wheel *w, uint64_t now_ms, uint32_t *budget, uint32_t *fired, sb_wheel_fire *fire, void *ctx)
+{
 	/* Bounded: each turn fires or moves at least one timer (budget), or crosses one bucket boundary with a timer
 	 * behind it, of which there are at most as many as levels before a timer fires. */
 	for (;;) {
-		if (!fire_due(w, &budget, &fired, fire, ctx) || w->tick_ms > now_ms)
-			return fired;
-		if (!cascade(w, &budget))
-			return fired;
+		if (!fire_due(w, budget, fired, fire, ctx) || w->tick_ms > now_ms)
+			return;
+		if (!cascade(w, budget))
+			return;
 		uint64_t start = next_start(w);
 		if (start > now_ms) {
 			set_tick(w, now_ms + 1);
-			return fired;
+			return;
 		}
 		if (start > w->tick_ms)
 			set_tick(w, start);
@@ -259,13 +286,20 @@ uint32_t sb_wheel_advance(struct sb_wheel *w, uint64_t now_ms, uint32_t budget, 
 	}
 }
 
+uint32_t sb_wheel_advance(struct sb_wheel *w, uint64_t now_ms, uint32_t budget, sb_wheel_fire *fire, void *ctx)
+{
+	uint32_t fired = 0;
+	uint64_t before_ms = w->tick_ms;
+	run(w, now_ms < LAST_MS ? now_ms : LAST_MS, &budget, &fired, fire, ctx);
+	ahead(w, w->tick_ms - before_ms, &budget);
+	return fired;
+}
+
 uint64_t sb_wheel_next_ms(const struct sb_wheel *w)
 {
 	if (!list_empty(w, HEAD_DUE))
 		return 0;
-	for (unsigned level = 1; level < SB_WHEEL_LEVELS; level++) {
-		if (!list_empty(w, bucket_head(level, byte_of(w->tick_ms, level))))
-			return w->tick_ms; /* not yet cascaded: any deadline from here on may be in it */
-	}
-	return list_empty(w, HEAD_AGAIN) ? next_start(w) : w->tick_ms;
+	if (!list_empty(w, HEAD_AGAIN))
+		return w->tick_ms;
+	return w->n_armed ? next_start(w) : UINT64_MAX;
 }

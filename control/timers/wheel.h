@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wheel.h - a hierarchical timing wheel: 1 ms ticks, 4 levels of 256 buckets, one node an id.
+/* wheel.h - a hierarchical timing wheel: 1 ms ticks, 4 levels of 2 x 256 buckets, one node an id.
+ * Timers move between levels a few a millisecond, ahead of need: no tick pays for a whole bucket of a higher level.
  * An id is at most once in the wheel: arming it again moves it. Nothing is allocated after init; the nodes are touched
  * only as their ids are used, so a region of millions costs what is used of it.
  * Promise: never early; in deadline order; at the first sb_wheel_advance() whose now_ms >= deadline, budget permitting.
@@ -10,7 +11,7 @@
 #include <stdint.h>
 
 #define SB_WHEEL_LEVELS  4
-#define SB_WHEEL_BUCKETS 256
+#define SB_WHEEL_BUCKETS 512
 #define SB_WHEEL_IDS_MAX (1u << 30)
 
 struct sb_wheel_node;
@@ -36,6 +37,9 @@ void sb_wheel_init(struct sb_wheel *w, void *memory, uint32_t n_ids, uint64_t no
 /* Arms id, or moves it if armed. A deadline already over fires at the next advance; any 64-bit deadline is kept
  * exactly. 0, or SB_E_INVAL for an id out of range. O(1). */
 int sb_wheel_arm(struct sb_wheel *w, uint32_t id, uint32_t gen, uint64_t deadline_ms);
+
+/* Asks for the memory that arming id is going to touch. Any id is allowed. */
+void sb_wheel_prefetch(const struct sb_wheel *w, uint32_t id);
 
 /* Takes id out; nothing if it is not armed. O(1). */
 void sb_wheel_cancel(struct sb_wheel *w, uint32_t id);

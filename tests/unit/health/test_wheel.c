@@ -10,7 +10,8 @@
 #include "control/timers/wheel.h"
 #include <switchback/err.h>
 
-#define IDS 512
+#define IDS  512
+#define MANY 200000
 
 struct bench {
 	struct sb_wheel wheel;
@@ -272,6 +273,54 @@ static void end_of_time_is_reached_and_not_passed(void **state)
 	bench_fini(&b);
 }
 
+/* Arms again whatever fires. */
+static bool rearm_far(void *ctx, uint32_t id, uint32_t gen, uint64_t deadline_ms)
+{
+	struct bench *b = ctx;
+	assert_true(deadline_ms <= b->now_ms && deadline_ms + 1 >= b->now_ms); /* its own tick, and never early */
+	b->fired++;
+	return sb_wheel_arm(&b->wheel, id, gen, b->now_ms + 1 + draw(b, 200000)) == 0;
+}
+
+/* With a tick each millisecond no tick has more to do than four times what a millisecond fires on average: once to
+ * fire, and at each of three levels once to move. Where a bucket came down as a whole, one tick moved 65 536 ms worth
+ * of timers. */
+static void no_tick_moves_more_than_its_share(void **state)
+{
+	struct bench b;
+	const uint32_t budget = 20; /* 200 000 timers within 200 s: one each millisecond; by chance several */
+	bench_init(&b, 65536 * 7 - 70000, 3);
+	free(b.memory);
+	b.memory = calloc(1, sb_wheel_memory(MANY));
+	assert_non_null(b.memory);
+	sb_wheel_init(&b.wheel, b.memory, MANY, b.now_ms);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(sb_wheel_arm(&b.wheel, i, 1, b.now_ms + 1 + draw(&b, 200000)), 0);
+	for (uint32_t ms = 0; ms < 300000; ms++) {
+		b.now_ms++;
+		sb_wheel_advance(&b.wheel, b.now_ms, budget, rearm_far, &b);
+	}
+	assert_true(b.fired > 400000);
+	assert_int_equal(b.wheel.n_armed, MANY);
+	bench_fini(&b);
+}
+
+/* Ticks that come late, some of them far too late, among timers that are armed, moved and cancelled all the time. */
+static void irregular_ticks_fire_all_that_is_due(void **state)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct bench b;
+		bench_init(&b, (seed << 24) - 3000, seed);
+		for (unsigned round = 0; round < 4000; round++) {
+			for (uint64_t n = draw(&b, 4); n; n--)
+				arm(&b, (uint32_t)draw(&b, IDS), b.now_ms + draw(&b, draw(&b, 4) ? 700 : 140000));
+			advance(&b, b.now_ms + 1 + (draw(&b, 50) ? draw(&b, 3) : draw(&b, 90000)), UINT32_MAX);
+			assert_true(earliest(&b) > b.now_ms);
+		}
+		bench_fini(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +332,8 @@ int main(void)
 	        cmocka_unit_test(budget_bounds_an_advance_and_nothing_is_lost),
 	        cmocka_unit_test(timer_may_be_armed_again_while_it_fires),
 	        cmocka_unit_test(ids_out_of_range_and_time_going_back_do_no_harm),
+	        cmocka_unit_test(no_tick_moves_more_than_its_share),
+	        cmocka_unit_test(irregular_ticks_fire_all_that_is_due),
 	        cmocka_unit_test(end_of_time_is_reached_and_not_passed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
