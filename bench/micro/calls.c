@@ -13,7 +13,7 @@
 #define CALLS  1024 /* at a time, as packet buffers in use: more than the first cache holds */
 #define BURST  32
 #define ROUNDS 60
-#define ROOM   2304
+#define ROOM   (SB_BENCH_BODY_MAX + 1804)
 #define SLOTS  16384
 #define LINGER 65536 /* more than linger at a time: expiry is timed as it comes */
 
@@ -129,7 +129,7 @@ static void make_bed(void)
 	        .ops = &ops,
 	        .transactions_max = SLOTS,
 	        .linger_max = LINGER,
-	        .text_bytes_max = 64 << 20,
+	        .text_bytes_max = (size_t)SLOTS * 2 * ROOM,
 	        .counters = &bed.counters,
 	        .mail = &bed.mail};
 	sb_osip_init();
@@ -168,11 +168,13 @@ static void answer(const char *request, const char *status, bool tag, const char
 	strcpy(p, rest);
 }
 
+static unsigned body; /* bytes of INVITE's and its 200's */
+
 struct call {
 	char invite_at_trunk[ROOM], bye_at_trunk[ROOM], route[256];
 };
 
-#define SDP_TAIL "Content-Type: application/sdp\r\nContent-Length: 200\r\n\r\n%0200d"
+#define SDP_TAIL "Content-Type: application/sdp\r\nContent-Length: %u\r\n\r\n%0*d"
 
 static void write_step(enum step step, struct call *call, uint32_t id, char *out)
 {
@@ -192,7 +194,7 @@ static void write_step(enum step step, struct call *call, uint32_t id, char *out
 		        "Contact: <sip:caller@198.18.100.144:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE, "
 		        "OPTIONS\r\nSupported: timer\r\n"
 		        "User-Agent: bench\r\n" SDP_TAIL,
-		        via, dialog, 0);
+		        via, dialog, body, (int)body, 0);
 		break;
 	case TRYING:
 		answer(call->invite_at_trunk, "100 Trying", false, "Content-Length: 0\r\n\r\n", out);
@@ -202,8 +204,9 @@ static void write_step(enum step step, struct call *call, uint32_t id, char *out
 		        "Contact: <sip:trunk@198.19.100.100:5060>\r\nContent-Length: 0\r\n\r\n", out);
 		break;
 	case OK: {
-		char rest[512];
-		snprintf(rest, sizeof rest, "Contact: <sip:trunk@198.19.100.100:5060>\r\n" SDP_TAIL, 0);
+		char rest[SB_BENCH_BODY_MAX + 128];
+		snprintf(
+		        rest, sizeof rest, "Contact: <sip:trunk@198.19.100.100:5060>\r\n" SDP_TAIL, body, (int)body, 0);
 		answer(call->invite_at_trunk, "200 OK", true, rest, out);
 		break;
 	}
@@ -289,6 +292,7 @@ static void run_burst(enum step step, unsigned first, uint64_t took[2])
 
 #define BURSTS (ROUNDS * CALLS / BURST)
 static uint64_t took[STEPS][2][BURSTS];
+static uint32_t bytes[STEPS];
 
 static int by_size(const void *a, const void *b)
 {
@@ -315,6 +319,7 @@ static void run_step(enum step step, struct call *calls, unsigned round)
 {
 	uint64_t ticks[2];
 	write_messages(step, calls, round * CALLS);
+	bytes[step] = pkt[0].len;
 	for (unsigned burst = 0; burst < CALLS / BURST; burst++) {
 		run_burst(step, burst * BURST, ticks);
 		for (unsigned k = 0; k < 2; k++)
@@ -325,12 +330,13 @@ static void run_step(enum step step, struct call *calls, unsigned round)
 	free_sent();
 }
 
-void time_calls(void)
+void time_calls(unsigned body_bytes)
 {
 	static struct call calls[CALLS];
 	double sum[2] = {0, 0};
 	uint64_t over[ROUNDS];
 	struct sb_mail m;
+	body = body_bytes;
 	make_bed();
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (unsigned s = 0; s < STEPS; s++)
@@ -340,16 +346,17 @@ void time_calls(void)
 		bed.now_us += 1000000;
 		over[round] = expire();
 	}
-	printf("%-10s %10s %10s\n", "message", "read", "act");
+	printf("%-10s %6s %10s %10s\n", "message", "bytes", "read", "act");
 	for (unsigned s = 0; s < STEPS; s++) {
 		double read = quarter(took[s][0], BURSTS) / BURST, act = quarter(took[s][1], BURSTS) / BURST;
-		printf("%-10s %10.0f %10.0f\n", step_name[s], read, act);
+		printf("%-10s %6u %10.0f %10.0f\n", step_name[s], bytes[s], read, act);
 		sum[0] += read;
 		sum[1] += act;
 	}
 	/* Only in the later half of the rounds is there something as old as that. */
 	double last = quarter(over + ROUNDS - ROUNDS / 3, ROUNDS / 3) / CALLS;
-	printf("%-10s %10s %10.0f\n", "expiry", "", last);
+	printf("%-10s %6s %10s %10.0f\n", "expiry", "", "", last);
 	sum[1] += last;
-	printf("%-10s %10.0f %10.0f   %10.0f\n", "mean", sum[0] / STEPS, sum[1] / STEPS, (sum[0] + sum[1]) / STEPS);
+	printf("%-10s %6s %10.0f %10.0f   %10.0f\n", "mean", "", sum[0] / STEPS, sum[1] / STEPS,
+	        (sum[0] + sum[1]) / STEPS);
 }

@@ -63,6 +63,6 @@ int main(int argc, char **argv)
 	printf("%-10s %6s %10.0f\n", "mean", "", sum / n);
 	free(copies);
 	time_frames();
-	time_calls();
+	time_calls(200);
 	return 0;
 }
