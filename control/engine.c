@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* engine.c - see engine.h: the engine's life, its mail, its tick, and what it tells people. */
 #include "control/engine-parts.h"
-#include <sys/mman.h>
 
 #define MAILS_AT_ONCE       16 /* whose timers' nodes are asked for before the first is armed */
 #define SCAN_PER_TICK       64 /* trunks whose alive counters one tick reads: bounds the cache lines touched */
 #define FIRST_PROBE_MS      50 /* a new trunk is probed within this ... */
 #define FIRST_PROBES_PER_MS 20 /* ... unless so many come at once that they would flood the rings */
 
-/* A wheel's nodes are touched in any order, millions of them: with huge pages each costs one miss, not two. Zeroed, and
- * nothing until it is touched. */
-static void *take_nodes(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
-	(void)madvise(p, size, MADV_HUGEPAGE); /* without them it is slower, not wrong */
-	return p;
-}
-
 /* Takes all memory. False: some is missing; what was taken is in *e. */
 static bool take_memory(struct sb_engine *e)
 {
+	size_t size = sb_wheel_memory(e->cfg.transactions_per_worker);
 	e->trunk = calloc(SB_TRUNKS_MAX, sizeof *e->trunk);
 	e->active = calloc(SB_TRUNKS_MAX, sizeof *e->active);
 	e->alive_seen = calloc((size_t)SB_TRUNKS_MAX * e->cfg.n_workers, sizeof *e->alive_seen);
@@ -29,9 +18,11 @@ static bool take_memory(struct sb_engine *e)
 	if (!e->trunk || !e->active || !e->alive_seen || !e->trunks_memory)
 		return false;
 	for (uint32_t w = 0; w < e->cfg.n_workers; w++) {
-		e->txns_memory[w] = take_nodes(sb_wheel_memory(e->cfg.transactions_per_worker));
+		e->txns_memory[w] = calloc(1, size);
 		if (!e->txns_memory[w])
 			return false;
+		if (e->cfg.advise)
+			e->cfg.advise(e->txns_memory[w], size);
 	}
 	return true;
 }
@@ -64,8 +55,7 @@ void sb_engine_free(struct sb_engine *e)
 	if (!e)
 		return;
 	for (uint32_t w = 0; w < SB_WORKERS_MAX; w++)
-		if (e->txns_memory[w])
-			munmap(e->txns_memory[w], sb_wheel_memory(e->cfg.transactions_per_worker));
+		free(e->txns_memory[w]);
 	free(e->trunks_memory);
 	free(e->alive_seen);
 	free(e->active);

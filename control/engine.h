@@ -24,6 +24,9 @@ struct sb_engine_config {
 	void *event_ctx;
 	uint64_t seed; /* of all jitter */
 	uint64_t now_ms;
+	/* Told of regions that are large and touched in any order, before they are: huge pages suit them. NULL: nobody
+	 * is. */
+	void (*advise)(void *memory, size_t size);
 };
 
 /* NULL: out of memory or n_workers out of range. Everything cfg points to outlives the engine. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -158,6 +159,14 @@ static void tell(const char *name, const uint32_t *histogram, uint64_t n)
 	        at(histogram, n, 1));
 }
 
+/* As the daemon has it. */
+static void want_huge_pages(void *memory, size_t size)
+{
+	uintptr_t from = ((uintptr_t)memory + 4095) & ~(uintptr_t)4095, end = (uintptr_t)memory + size;
+	if (from < end)
+		(void)madvise((void *)from, end - from, MADV_HUGEPAGE);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
@@ -170,6 +179,7 @@ int main(int argc, char **argv)
 	        .transactions_per_worker = ROUND + armed,
 	        .health = &bench.health,
 	        .seed = 1,
+	        .advise = want_huge_pages,
 	        .now_ms = begin_ms};
 	bench.alone = argc > 4;
 	bench.rate = (uint64_t)atoi(argv[2]);
