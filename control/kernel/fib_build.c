@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/kernel/fib_build.h"
 
+struct sb_fib_ranges {
+	uint32_t holders; /* fibs, and whoever means to build one */
+	uint32_t n4, n6;
+	struct sb_fib_range *range4, *range6;
+};
+
 /* A prefix as the addresses it covers, in the order the sweep wants. */
 struct span {
 	uint8_t first[16], last[16];
@@ -170,7 +176,7 @@ static int build_neighs(const struct sb_fib_input *in, struct sb_fib *f)
 
 static bool valid(const struct sb_fib_input *in)
 {
-	for (uint32_t i = 0; i < in->n_prefixes; i++) {
+	for (uint32_t i = 0; !in->ranges && i < in->n_prefixes; i++) {
 		const struct sb_fib_prefix *p = &in->prefixes[i];
 		if ((p->net.family != 4 && p->net.family != 6) || p->net.bits > (p->net.family == 6 ? 128 : 32))
 			return false;
@@ -182,6 +188,39 @@ static bool valid(const struct sb_fib_input *in)
 		        in->neighs[i].iface >= in->n_ifaces)
 			return false;
 	return in->n_ifaces < SB_FIB_HOLE && in->n_neighs <= 1u << 30 && in->n_prefixes <= 1u << 30;
+}
+
+struct sb_fib_ranges *sb_fib_ranges_get(const struct sb_fib *f)
+{
+	f->held->holders++;
+	return f->held;
+}
+
+void sb_fib_ranges_put(struct sb_fib_ranges *r)
+{
+	if (!r || --r->holders)
+		return;
+	free(r->range4);
+	free(r->range6);
+	free(r);
+}
+
+/* Those of somebody else, or new ones. */
+static int hold_ranges(const struct sb_fib_input *in, struct sb_fib *f)
+{
+	struct sb_fib_ranges *r = in->ranges ? in->ranges : calloc(1, sizeof *r);
+	if (!r)
+		return SB_E_NOMEM;
+	r->holders++;
+	f->held = r;
+	int err = in->ranges ? 0 : build_ranges(in, 4, &r->range4, &r->n4);
+	if (!err && !in->ranges)
+		err = build_ranges(in, 6, &r->range6, &r->n6);
+	f->range4 = r->range4;
+	f->range6 = r->range6;
+	f->n_range4 = r->n4;
+	f->n_range6 = r->n6;
+	return err;
 }
 
 int sb_fib_build(const struct sb_fib_input *in, uint64_t generation, struct sb_fib **out)
@@ -199,9 +238,7 @@ int sb_fib_build(const struct sb_fib_input *in, uint64_t generation, struct sb_f
 	if (!err && in->n_ifaces)
 		memcpy(f->ifaces, in->ifaces, in->n_ifaces * sizeof *f->ifaces);
 	if (!err)
-		err = build_ranges(in, 4, &f->range4, &f->n_range4);
-	if (!err)
-		err = build_ranges(in, 6, &f->range6, &f->n_range6);
+		err = hold_ranges(in, f);
 	if (!err)
 		err = build_neighs(in, f);
 	if (err) {
@@ -217,8 +254,7 @@ void sb_fib_free(struct sb_fib *f)
 	if (!f)
 		return;
 	free(f->ifaces);
-	free(f->range4);
-	free(f->range6);
+	sb_fib_ranges_put(f->held);
 	free(f->neigh);
 	free(f);
 }

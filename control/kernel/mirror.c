@@ -10,6 +10,7 @@ struct sb_mirror {
 	struct sb_mirror_links links;
 	void *routes, *neighs; /* trees of tsearch(3) */
 	uint32_t n_routes, n_neighs;
+	struct sb_fib_ranges *ranges; /* of the routes as they are; NULL: they have changed since a fib was built */
 };
 
 static int route_order(const void *a, const void *b)
@@ -20,6 +21,12 @@ static int route_order(const void *a, const void *b)
 static int neigh_order(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct sb_mirror_neigh_key));
+}
+
+static void routes_changed(struct sb_mirror *m)
+{
+	sb_fib_ranges_put(m->ranges);
+	m->ranges = NULL;
 }
 
 struct sb_mirror *sb_mirror_new(const struct sb_mirror_twin *twins, uint32_t n)
@@ -35,6 +42,7 @@ struct sb_mirror *sb_mirror_new(const struct sb_mirror_twin *twins, uint32_t n)
 
 void sb_mirror_clear(struct sb_mirror *m)
 {
+	routes_changed(m);
 	tdestroy(m->routes, free);
 	tdestroy(m->neighs, free);
 	m->routes = m->neighs = NULL;
@@ -55,6 +63,7 @@ static enum sb_mirror_effect link_del(struct sb_mirror *m, int ifindex)
 	if (!i)
 		return SB_MIRROR_SAME;
 	*i = m->links.ifaces[--m->links.n_ifaces];
+	routes_changed(m); /* ranges name interfaces by their places */
 	/* IPv4 drops the routes of a dead interface without a word about each. */
 	return SB_MIRROR_RESYNC;
 }
@@ -67,6 +76,7 @@ static enum sb_mirror_effect link_new(struct sb_mirror *m, const struct nlmsghdr
 	old = sb_mirror_iface(&m->links, now.fib.ifindex);
 	if (!old) { /* there is room: one a twin */
 		m->links.ifaces[m->links.n_ifaces++] = now;
+		routes_changed(m);
 		return SB_MIRROR_CHANGED;
 	}
 	bool same = old->fib.mtu == now.fib.mtu && memcmp(old->fib.mac, now.fib.mac, SB_MAC_LEN) == 0;
@@ -84,6 +94,7 @@ static struct sb_mirror_route *route_find(const struct sb_mirror *m, const struc
 
 static void route_remove(struct sb_mirror *m, struct sb_mirror_route *r)
 {
+	routes_changed(m);
 	tdelete(r, &m->routes, route_order);
 	free(r);
 	m->n_routes--;
@@ -105,6 +116,7 @@ static enum sb_mirror_effect route_insert(struct sb_mirror *m, const struct sb_m
 		return SB_MIRROR_RESYNC;
 	}
 	m->n_routes++;
+	routes_changed(m);
 	return SB_MIRROR_CHANGED;
 }
 
@@ -132,6 +144,7 @@ static enum sb_mirror_effect route_new(struct sb_mirror *m, const struct nlmsghd
 		old->ifindex = r.ifindex;
 		old->gateway = r.gateway;
 		old->hole = r.hole;
+		routes_changed(m);
 		return SB_MIRROR_CHANGED;
 	}
 	/* A second IPv4 route beside the first: the kernel uses the one that a dump tells first. */
@@ -298,22 +311,26 @@ static void collect_stale(const void *node, VISIT visit, void *ctx)
 		c->stale[c->n_stale++] = (struct sb_mirror_stale){.ifindex = n->key.ifindex, .ip = n->key.ip};
 }
 
-int sb_mirror_build(const struct sb_mirror *m, uint64_t generation, struct sb_fib **out)
+int sb_mirror_build(struct sb_mirror *m, uint64_t generation, struct sb_fib **out)
 {
 	struct sb_fib_iface ifaces[SB_MIRROR_IFACES_MAX];
 	struct collect c = {.m = m};
 	int err = SB_E_NOMEM;
 	*out = NULL;
-	c.prefixes = calloc((size_t)m->n_routes + 1, sizeof *c.prefixes);
+	c.prefixes = m->ranges ? NULL : calloc((size_t)m->n_routes + 1, sizeof *c.prefixes);
 	c.neighs = calloc((size_t)m->n_neighs + 1, sizeof *c.neighs);
-	if (c.prefixes && c.neighs) {
+	if ((m->ranges || c.prefixes) && c.neighs) {
 		for (uint32_t i = 0; i < m->links.n_ifaces; i++)
 			ifaces[i] = m->links.ifaces[i].fib;
-		twalk_r(m->routes, collect_route, &c);
+		if (!m->ranges)
+			twalk_r(m->routes, collect_route, &c);
 		twalk_r(m->neighs, collect_neigh, &c);
-		struct sb_fib_input in = {ifaces, c.prefixes, c.neighs, m->links.n_ifaces, c.n_prefixes, c.n_neighs};
+		struct sb_fib_input in = {
+		        ifaces, c.prefixes, c.neighs, m->links.n_ifaces, c.n_prefixes, c.n_neighs, m->ranges};
 		err = sb_fib_build(&in, generation, out);
 	}
+	if (!err && !m->ranges)
+		m->ranges = sb_fib_ranges_get(*out);
 	free(c.prefixes);
 	free(c.neighs);
 	return err;

@@ -34,8 +34,8 @@ void sb_mirror_clear(struct sb_mirror *m); /* forgets all but the twins */
  * memory. A dump is taken in the order links, routes, neighbours. */
 enum sb_mirror_effect sb_mirror_apply(struct sb_mirror *m, const struct nlmsghdr *nlh, bool live);
 
-/* 0 or SB_E_NOMEM. */
-int sb_mirror_build(const struct sb_mirror *m, uint64_t generation, struct sb_fib **out);
+/* 0 or SB_E_NOMEM. While no route and no interface comes or goes, fibs share their ranges. */
+int sb_mirror_build(struct sb_mirror *m, uint64_t generation, struct sb_fib **out);
 
 /* Neighbours whose entries the kernel has not confirmed for long (NUD_STALE): at most n, with their interfaces. */
 struct sb_mirror_stale {

@@ -36,9 +36,10 @@ struct sb_fib {
 	uint64_t generation;
 	uint32_t n_ifaces, n_range4, n_range6;
 	struct sb_fib_iface *ifaces;
-	struct sb_fib_range *range4, *range6;
-	struct sb_fib_neigh *neigh; /* open addressing */
-	uint32_t neigh_mask;        /* slots - 1 */
+	struct sb_fib_range *range4, *range6; /* perhaps those of other fibs, too */
+	struct sb_fib_neigh *neigh;           /* open addressing */
+	uint32_t neigh_mask;                  /* slots - 1 */
+	struct sb_fib_ranges *held;           /* what range4 and range6 are of; control: rw, workers do not look */
 };
 
 enum sb_fib_answer { SB_FIB_SEND, SB_FIB_UNRESOLVED, SB_FIB_NO_ROUTE };
