@@ -11,8 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bed  # noqa: E402
 
-RATE = 12000     # calls a second
-SECONDS = 2.0
+RATE = 8000      # calls a second
+SECONDS = 1.0
+ROUNDS = 2       # the one with fewer ticks counts: whatever else runs on the machine adds some, and takes none
 # Until a message is its owner's; in a single 5-tuple one worker does this for all of them.
 TAKING = ("receive", "decode", "index", "handoff")
 
@@ -23,9 +24,9 @@ def measure(build, workers, callers):
         beds, daemon = bed.start(Path(build), Path(directory), settings)
         try:
             generator = bed.loadgen_start(build, bed.memif(directory, "client"), "--body", 250, "--callers", callers, "--rate", RATE,
-                                          "--hold", 0.5, "--seconds", SECONDS + 2.5, "--slots", 40000, "--report", 0)
+                                          "--hold", 0.5, "--seconds", SECONDS + 1.5, "--slots", 40000, "--report", 0)
             until = time.monotonic() + 20
-            while daemon.counter("calls") < RATE and time.monotonic() < until:
+            while daemon.counter("calls") < RATE // 4 and time.monotonic() < until:
                 time.sleep(0.05)
             before = daemon.counters()
             time.sleep(SECONDS)
@@ -50,21 +51,32 @@ def run(build, quick):
     cases = [((cpus[-1],), 10000), ((cpus[-1],), 1)]
     if len(cpus) > 1:
         cases += [(tuple(cpus[:2]), 10000), (tuple(cpus[:2]), 1)]
-    rows = [measure(build, workers, callers) for workers, callers in cases[:1 if quick else None]]
+    rows = []
+    for workers, callers in cases[:1 if quick else None]:
+        rounds = [measure(build, workers, callers) for _ in range(1 if quick else ROUNDS)]
+        rows.append(min(rounds, key=lambda row: row["without_rx_tx"]))
     for row in rows:
         row["cost"] = round(row["without_rx_tx"] / rows[0]["without_rx_tx"], 2)
     return rows
+
+
+def single_tuple(rows):
+    """Ticks a message of two workers with thousands of addresses, over those with a single 5-tuple: the share of the rate that a single one
+    would leave, were the workers' cores their own and neither the port nor the receiving worker the limit. Over one memif all
+    frames come by one queue in both cases, so what it cannot show is a NIC that spreads thousands over two."""
+    two = [row["without_rx_tx"] for row in rows if row["workers"] == 2]
+    return round(two[0] / two[1], 2) if len(two) == 2 else None
 
 
 def model(rows, hz, workers=(1, 2, 4, 8, 16)):
     """Messages a second with N cores of their own. Thousands of 5-tuples: the NIC spreads them over N queues, no worker waits for
     another, and all but 1/N are handed over, at the cost that was measured with two. Single 5-tuple: one queue, so one
     worker takes every message in and keeps 1/N of them; it is the limit once taking in fills it."""
-    one = rows[0]["ticks"]
+    one = min(row["ticks"] for row in rows if row["workers"] == 1)
     two = [row for row in rows if row["workers"] == 2]
     if len(two) < 2:
         return []
-    over = max(0.0, two[1]["ticks"] - rows[1]["ticks"]) / max(two[1]["handed_over"], 0.01)
+    over = max(0.0, two[1]["ticks"] - one) / max(two[1]["handed_over"], 0.01)
     made = []
     for n in workers:
         whole = one + over * (n - 1) / n
