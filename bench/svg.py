@@ -151,7 +151,8 @@ class Figure:
         for value in x.ticks(10):
             self.out.append(f"<path d='M{x(value):g} {top}V{top + panel.height}' stroke='#efefef'/>")
             if last:
-                self._text(x(value), top + panel.height + 17, label(value), anchor="middle")
+                over = x(value) + 3.4 * len(label(value)) > WIDTH - 4  # a long number at the right edge
+                self._text(WIDTH - 4 if over else x(value), top + panel.height + 17, label(value), anchor="end" if over else "middle")
         middle = top + panel.height / 2
         self._text(16, middle, panel.y_label, anchor="middle", more=f"transform='rotate(-90 16 {middle:g})'")
         self._series(panel, x, y)
