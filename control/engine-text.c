@@ -135,6 +135,9 @@ static void text_detail(const struct sb_engine *e, const struct sb_mail *m, char
 	case SB_EVENT_LATE_2XX:
 		sb_engine_text(out, size, "2xx of a leg given up: %s", m->code == 2 ? "ACKed and BYEd" : "forwarded");
 		break;
+	case SB_EVENT_OVERLOAD:
+		sb_engine_text(out, size, "a worker is past its capacity: %u %% of new INVITEs get 503", m->code);
+		break;
 	default:
 		sb_engine_text(out, size, "every transaction slot is in use: new INVITEs get 503");
 		break;
@@ -150,6 +153,7 @@ void sb_engine_event(struct sb_engine *e, const struct sb_mail *m)
 	        [SB_EVENT_PANIC] = "panic",
 	        [SB_EVENT_LATE_2XX] = "late_2xx",
 	        [SB_EVENT_TABLE_FULL] = "table_full",
+	        [SB_EVENT_OVERLOAD] = "overload",
 	};
 	struct sb_event_record rec = {.elapsed_us = m->event.elapsed_us};
 	const struct trunk *t = trunk_at(e, m->trunk), *t2 = trunk_at(e, m->trunk2);

@@ -24,7 +24,7 @@ void sb_events_free(struct sb_events *e)
 
 static enum sb_log_level level_of(const char *kind)
 {
-	static const char *const grave[] = {"panic", "exhausted", "table_full"};
+	static const char *const grave[] = {"panic", "exhausted", "table_full", "overload"};
 	for (unsigned i = 0; i < sizeof grave / sizeof grave[0]; i++) {
 		if (strcmp(kind, grave[i]) == 0)
 			return SB_LOG_WARN;

@@ -9,8 +9,8 @@
 struct sb_event_record {
 	uint64_t seq;     /* 1, 2, ... */
 	uint64_t wall_ms; /* Unix time */
-	char kind[20];    /* "failover", "exhausted", "skipped", "panic", "late_2xx", "table_full", "health", "admin",
-	                     "reload", "start" ... */
+	char kind[20];    /* "failover", "exhausted", "skipped", "panic", "late_2xx", "table_full", "overload",
+	                     "health", "admin", "reload", "start" ... */
 	char trunk[32];   /* "" none */
 	char trunk2[32];  /* next trunk; "" none */
 	char detail[160]; /* the evidence in words: "no answer in 3000 ms (4 sends)", "UP -> SUSPECT: icmp, 1 of last 8"

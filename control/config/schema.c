@@ -22,6 +22,7 @@ static const char *const formats[] = {"logfmt", "json", NULL};
 static const char *const parsers[] = {"auto", "osip", NULL};
 static const char *const hugepages[] = {"auto", "yes", "no", NULL};
 static const char *const idle[] = {"poll", "adaptive", NULL};
+static const char *const overload[] = {"off", "shed", NULL};
 static const char *const late_2xx[] = {"forward", "bye", NULL};
 static const char *const methods[] = {"OPTIONS", "none", NULL};
 
@@ -158,6 +159,8 @@ static const struct sb_key limits_keys[] = {
                 .max = 1000000, .preset = "0"},
         [K_LIMITS_RETRY_AFTER] = {"retry_after", SB_V_TIME, AT(sb_raw_limits, retry_after_s), .min = 1000, .max = HOUR,
                 .unit = 1000, .preset = "5s"},
+        [K_LIMITS_OVERLOAD] = {"overload", SB_V_CHOICE, AT(sb_raw_limits, overload), .preset = "shed",
+                .choices = overload},
 };
 MAP(limits, limits_keys, struct sb_raw_limits);
 

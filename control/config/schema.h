@@ -205,10 +205,11 @@ struct sb_raw_route {
 	uint32_t first; /* of its prefixes, in the order of putting; set by the check */
 };
 
-enum { K_LIMITS_TRANSACTIONS, K_LIMITS_INVITE_RATE, K_LIMITS_RETRY_AFTER };
+enum { K_LIMITS_TRANSACTIONS, K_LIMITS_INVITE_RATE, K_LIMITS_RETRY_AFTER, K_LIMITS_OVERLOAD };
+enum { OVERLOAD_OFF, OVERLOAD_SHED };
 struct sb_raw_limits {
 	struct sb_at at;
-	uint32_t transactions, invite_rate_per_source, retry_after_s;
+	uint32_t transactions, invite_rate_per_source, retry_after_s, overload;
 };
 
 enum { K_TIMERS_T1, K_TIMERS_T2, K_TIMERS_T4, K_TIMERS_C };

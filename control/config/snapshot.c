@@ -83,6 +83,7 @@ static void fill_settings(const struct sb_raw *raw, struct sb_snapshot *s)
 	s->timer_c_ms = raw->timers.timer_c;
 	s->retry_after_s = raw->limits.retry_after_s;
 	s->invite_rate_per_source = raw->limits.invite_rate_per_source;
+	s->overload_shed = raw->limits.overload == OVERLOAD_SHED;
 }
 
 /* The VLAN of its port on which a listener's address is; 0: the port itself. The check has found it to be on one of

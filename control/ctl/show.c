@@ -59,6 +59,9 @@ int ctl_status(struct ctl *c)
 	       "cancelled\n",
 	        N(calls, "per_second"), N(calls, "in_setup"), N(calls, "total"), N(calls, "answered"),
 	        N(calls, "failed"), N(calls, "cancelled"));
+	const json_t *overload = json_object_get(r, "overload");
+	printf("overload      %.0f %% of new calls turned away; since start %lld\n",
+	        100 * json_number_value(json_object_get(overload, "shed_share")), N(overload, "shed"));
 	printf("transactions  %lld of %lld in use; %lld of %lld answered calls lingering\n", N(slots, "in_use"),
 	        N(slots, "max"), N(lingering, "in_use"), N(lingering, "max"));
 	printf("trunks        %lld: ", N(trunks, "total"));

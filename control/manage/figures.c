@@ -44,6 +44,9 @@ struct sb_usage_sum sb_figures_usage(const struct sb_manage *m)
 		s.lingering_max += READ(u, lingering_max);
 		s.text_bytes += READ(u, text_bytes);
 		s.text_bytes_max += READ(u, text_bytes_max);
+		uint64_t share = READ(u, shed_share);
+		if (share > s.shed_share)
+			s.shed_share = share;
 	}
 	return s;
 }

@@ -75,6 +75,7 @@ uint64_t sb_figures_total(const struct sb_manage *m, enum sb_counter i);
 
 struct sb_usage_sum {
 	uint64_t transactions, transactions_max, invites, lingering, lingering_max, text_bytes, text_bytes_max;
+	uint64_t shed_share; /* of the worker that sheds most */
 };
 
 struct sb_usage_sum sb_figures_usage(const struct sb_manage *m);

@@ -55,18 +55,25 @@ static json_t *calls(const struct sb_manage *m, const struct sb_usage_sum *u)
 	        (json_int_t)m->calls_per_second);
 }
 
+/* P13: how much is turned away now, by the worker that must turn away most, and so far. */
+static json_t *overload(const struct sb_manage *m, const struct sb_usage_sum *u)
+{
+	return json_pack("{s:f, s:I}", "shed_share", (double)u->shed_share / 65536, "shed",
+	        (json_int_t)sb_figures_total(m, SB_C_shed_overload));
+}
+
 json_t *sb_show_status(struct sb_call *c)
 {
 	const struct sb_manage *m = c->m;
 	struct sb_usage_sum u = sb_figures_usage(m);
 	uint64_t up_ms = m->view.now_ms(m->view.ctx) - m->started_ms;
-	return json_pack("{s:s, s:i, s:I, s:I, s:i, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:o, s:I, s:o}", "version",
+	return json_pack("{s:s, s:i, s:I, s:I, s:i, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:o, s:I, s:o}", "version",
 	        SB_VERSION, "pid", (int)getpid(), "uptime_ms", (json_int_t)up_ms, "generation",
 	        (json_int_t)snapshot(c)->generation, "workers", (int)m->view.n_workers, "calls", calls(m, &u),
-	        "transactions", "in_use", (json_int_t)u.transactions, "max", (json_int_t)u.transactions_max,
-	        "lingering", "in_use", (json_int_t)u.lingering, "max", (json_int_t)u.lingering_max, "trunks",
-	        trunks_by_state(c), "last_event", (json_int_t)sb_events_last(m->view.events), "last_reload",
-	        last_reload(m));
+	        "overload", overload(m, &u), "transactions", "in_use", (json_int_t)u.transactions, "max",
+	        (json_int_t)u.transactions_max, "lingering", "in_use", (json_int_t)u.lingering, "max",
+	        (json_int_t)u.lingering_max, "trunks", trunks_by_state(c), "last_event",
+	        (json_int_t)sb_events_last(m->view.events), "last_reload", last_reload(m));
 }
 
 static double share_of(uint32_t share)

@@ -74,6 +74,12 @@ void sb_core_snapshot(struct sb_core *c, const struct sb_snapshot *snapshot)
 	c->snap = snapshot;
 }
 
+void sb_core_shed(struct sb_core *c, uint32_t share)
+{
+	c->shed_share = share < SB_SHED_ALL ? share : SB_SHED_ALL;
+	atomic_store_explicit(&c->usage.shed_share, c->shed_share, memory_order_relaxed);
+}
+
 const struct sb_core_usage *sb_core_usage(const struct sb_core *c)
 {
 	return &c->usage;

@@ -101,5 +101,10 @@ void sb_core_mail(struct sb_core *core, const struct sb_mail *mail, uint64_t now
  * through legs of trunks that went DOWN. */
 void sb_core_tick(struct sb_core *core, uint64_t now_us);
 
+/* How many of SB_SHED_ALL new INVITEs are turned away from now on (P13): the worker is past what it can do, which only
+ * its environment can know. */
+#define SB_SHED_ALL 65536u
+void sb_core_shed(struct sb_core *core, uint32_t share);
+
 /* What it holds now. */
 const struct sb_core_usage *sb_core_usage(const struct sb_core *core);

@@ -24,15 +24,39 @@ static struct sb_end shed(struct sb_core *c, const struct sb_pkt *pkt, const str
 	return sb_out_reply(c, pkt, sip, 503, NULL, extra);
 }
 
+/* At most one event a second. */
+static void tell_shed(struct sb_core *c, enum sb_event kind, uint64_t *told_ms, uint16_t code, const struct sb_sip *sip)
+{
+	if (c->now_ms - *told_ms < 1000 && *told_ms)
+		return;
+	struct sb_mail m = {.kind = (uint8_t)kind, .trunk = SB_NO_TRUNK, .trunk2 = SB_NO_TRUNK, .code = code};
+	*told_ms = c->now_ms;
+	sb_tell_event(c, NULL, &m, sip);
+}
+
 static struct sb_end table_full(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
 {
 	sb_count(c->cfg.counters, SB_C_shed_table_full);
-	if (c->now_ms - c->full_event_ms >= 1000 || c->full_event_ms == 0) {
-		struct sb_mail m = {
-		        .kind = SB_EVENT_TABLE_FULL, .trunk = SB_NO_TRUNK, .trunk2 = SB_NO_TRUNK, .code = 503};
-		c->full_event_ms = c->now_ms;
-		sb_tell_event(c, NULL, &m, sip);
-	}
+	tell_shed(c, SB_EVENT_TABLE_FULL, &c->full_event_ms, 503, sip);
+	return shed(c, pkt, sip);
+}
+
+/* Evenly: after any number of INVITEs those turned away are the share of them, to one. */
+static bool overloaded(struct sb_core *c)
+{
+	if (!c->shed_share)
+		return false;
+	c->shed_sum += c->shed_share;
+	if (c->shed_sum < SB_SHED_ALL)
+		return false;
+	c->shed_sum -= SB_SHED_ALL;
+	return true;
+}
+
+static struct sb_end overload(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
+{
+	sb_count(c->cfg.counters, SB_C_shed_overload);
+	tell_shed(c, SB_EVENT_OVERLOAD, &c->overload_event_ms, (uint16_t)(c->shed_share * 100 / SB_SHED_ALL), sip);
 	return shed(c, pkt, sip);
 }
 
@@ -257,6 +281,8 @@ struct sb_end sb_request_new(
 		unsupported(sip, extra, sizeof extra);
 		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
 	}
+	if (sip->method == SB_M_INVITE && overloaded(c))
+		return overload(c, pkt, sip); /* before all that costs */
 	uint32_t loop = loop_hash(c, sip, look);
 	if (looped(c, sip, loop))
 		return sb_out_reply(c, pkt, sip, 482, NULL, NULL);

@@ -142,6 +142,8 @@ struct sb_core {
 	uint64_t events_ms;          /* limiter of the event log */
 	uint32_t events_n;
 	uint64_t full_event_ms;
+	uint32_t shed_share, shed_sum; /* of SB_SHED_ALL; what the INVITEs since the last one shed add up to */
+	uint64_t overload_event_ms;
 	struct sb_rate *rates;
 	struct sb_core_usage usage;
 };

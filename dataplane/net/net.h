@@ -6,6 +6,7 @@
 #include "dataplane/net/dataplane.h"
 #include "dataplane/net/decode.h"
 #include "dataplane/net/frag.h"
+#include "dataplane/net/overload.h"
 #include "dataplane/net/wire.h"
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -133,6 +134,7 @@ struct sb_worker {
 	struct rte_ring *tx_in; /* any worker, control -> this: mbufs whose port is our port's index */
 	struct rte_ring *up;    /* this -> control: struct sb_net_pkt */
 	struct sb_burst burst;
+	struct sb_overload overload;
 	struct sb_mailbox mail;
 	struct sb_trunk_stats *trunk_stats; /* this: rw, control: ro */
 	void *memory, *arena;

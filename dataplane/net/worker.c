@@ -32,15 +32,18 @@ static uint32_t take_port(struct sb_worker *w, uint16_t port)
 	return n;
 }
 
-static uint32_t take_ports(struct sb_worker *w)
+/* n: frames in all; returns the most that one port had. */
+static uint32_t take_ports(struct sb_worker *w, uint32_t *n)
 {
-	uint32_t n = 0;
+	uint32_t most = 0;
 	for (uint16_t port = 0; port < w->dp->cfg.n_ports; port++) {
 		struct sb_port *p = &w->dp->port[port];
+		uint32_t took = 0;
 		if (w->index < p->n_queues && atomic_load_explicit(&p->started, memory_order_acquire))
-			n += take_port(w, port);
+			most = RTE_MAX(most, took = take_port(w, port));
+		*n += took;
 	}
-	return n;
+	return most;
 }
 
 /* What other workers received and this one owns. */
@@ -84,11 +87,26 @@ static void expire_fragments(struct sb_worker *w)
 	sb_count_add(&w->counters, SB_C_fragments_expired, sb_frag_expire(&w->frags, w->now_us));
 }
 
+/* A queue that filled a burst had perhaps more. */
+static void weigh(struct sb_worker *w, uint32_t most)
+{
+	uint32_t before = w->overload.share;
+	if (!w->view->snapshot->overload_shed)
+		w->overload = (struct sb_overload){0};
+	else
+		sb_overload_turn(&w->overload, most == SB_BURST, w->now_us);
+	if (w->overload.share != before)
+		sb_core_shed(w->core, w->overload.share);
+}
+
 void sb_worker_step(struct sb_worker *w)
 {
 	sb_worker_look(w);
-	uint32_t work = take_ports(w);
-	work += take_handed(w);
+	uint32_t work = 0;
+	uint32_t most = take_ports(w, &work);
+	uint32_t handed = take_handed(w);
+	work += handed;
+	weigh(w, RTE_MAX(most, handed));
 	work += take_tx(w);
 	if (work)
 		sb_lap(w, SB_C_ticks_receive);

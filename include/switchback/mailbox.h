@@ -35,6 +35,7 @@ enum sb_event {
 	SB_EVENT_PANIC,        /* every candidate DOWN, trunk is the least bad */
 	SB_EVENT_LATE_2XX,     /* a 2xx came from a leg given up: code 1 forwarded, 2 ACKed and BYEd */
 	SB_EVENT_TABLE_FULL,   /* new INVITEs get 503 (at most one event a second and worker) */
+	SB_EVENT_OVERLOAD,     /* code percent of them do: the worker is past its capacity (at most one, likewise) */
 };
 
 #define SB_MAIL_TEXT_MAX 38

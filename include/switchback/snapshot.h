@@ -95,6 +95,7 @@ struct sb_snapshot {
 	uint32_t t1_ms, t2_ms, t4_ms, timer_c_ms; /* RFC 3261 17: 500, 4000, 5000; C > 180000 */
 	uint32_t retry_after_s;                   /* told to whoever is shed */
 	uint32_t invite_rate_per_source;          /* a second; 0: unlimited */
+	bool overload_shed;                       /* a worker past its capacity turns new INVITEs away */
 	uint32_t n_listeners, n_trunks, n_groups, n_routes;
 	struct sb_snap_listener *listeners;
 	struct sb_snap_trunk *trunks;

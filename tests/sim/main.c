@@ -73,6 +73,7 @@ static const struct profile profiles[] = {
                 .dup_pm = 10,
                 .stall_s = 2,
                 .stall_ms = 200,
+                .shed_pm = 400,
                 .mode_s = 10,
                 .rate = 400,
                 .slots_min = 16,

@@ -216,6 +216,7 @@ void oracle_begin(struct sim *s, const struct worker *w, const struct packet *p)
 	memset(st, 0, sizeof *st);
 	st->w = w;
 	st->shed_rate = sb_counter_get(&w->counters, SB_C_shed_rate);
+	st->shed_overload = sb_counter_get(&w->counters, SB_C_shed_overload);
 	st->shed_full = sb_counter_get(&w->counters, SB_C_shed_table_full);
 	if (!p)
 		return;

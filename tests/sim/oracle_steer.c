@@ -312,6 +312,11 @@ void steer_shed(struct sim *s, struct ocall *c, uint32_t call)
 		if (!share || (sure && !spent(s, r, share)))
 			breach(s, "INV-RATE", "call %u is shed for its rate: %u came within a second, %u may", call,
 			        within_a_second(s, r->came, r->n_came), share);
+	} else if (sb_counter_get(&w->counters, SB_C_shed_overload) != s->step.shed_overload) {
+		saw(s, SEEN_overload);
+		r->n_came--; /* nor does it cost its source anything */
+		if (s->now > w->sheds_until)
+			breach(s, "INV-RATE", "call %u is shed by a worker that is not past its capacity", call);
 	} else if (sb_counter_get(&w->counters, SB_C_shed_table_full) != s->step.shed_full) {
 		const struct sb_core_usage *u = sb_core_usage(w->core);
 		saw(s, SEEN_table_full);

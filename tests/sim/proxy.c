@@ -385,6 +385,7 @@ static void worker_run(struct sim *s, struct worker *w)
 		w->conf = (uint8_t)(s->n_confs - 1);
 		sb_core_snapshot(w->core, w->snap);
 	}
+	sb_core_shed(w->core, s->now <= w->sheds_until ? s->profile->shed_pm * SB_SHED_ALL / 1000 : 0);
 	for (unsigned n = 0; n < BURST && (p = queue_take(&w->rx)); n++)
 		take(s, w, p);
 	uint32_t n = w->n_in < BURST ? w->n_in : BURST;
@@ -475,6 +476,7 @@ void proxy_stall(struct sim *s)
 	}
 	struct worker *w = &s->px.w[who];
 	w->stall_until = until;
+	w->sheds_until = s->profile->shed_pm ? until + (until - s->now) : 0;
 	if (w->run_at < until)
 		w->run_at = until;
 }

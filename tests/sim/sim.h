@@ -44,9 +44,10 @@ struct profile {
 	unsigned alloc_fail_pm, send_fail_pm;                 /* while a shortage lasts */
 	unsigned shortage_s, oper_s, stall_s, kill_s, mode_s; /* mean time between; 0: never */
 	unsigned stall_ms;                                    /* longest */
-	unsigned rate;                                        /* calls a second */
-	unsigned slots_min, slots_max, ring_min, ring_max;    /* powers of two for rings */
-	unsigned late_ms;                                     /* how late a timer may be acted on */
+	unsigned shed_pm; /* of new INVITEs: shed by a worker that was stalled, for as long again */
+	unsigned rate;    /* calls a second */
+	unsigned slots_min, slots_max, ring_min, ring_max; /* powers of two for rings */
+	unsigned late_ms;                                  /* how late a timer may be acted on */
 };
 
 /* What must have been seen in a run of many seeds: a scenario that no longer happens proves nothing. */
@@ -261,7 +262,7 @@ struct step { /* what one hand-over to the core led to */
 	unsigned n_out, new_legs, requests_out, acks, own_acks, byes, cancels, up_2xx, up_prov, replies, relayed;
 	unsigned reply_status;
 	struct ep relayed_to, relayed_from;
-	uint64_t shed_rate, shed_full; /* counted so far */
+	uint64_t shed_rate, shed_full, shed_overload; /* counted so far */
 };
 
 /* ---- the system under test */
@@ -288,7 +289,7 @@ struct worker {
 	struct wire *wire; /* NULL: datagrams are handed over as they are */
 	struct sb_snapshot *snap;
 	uint8_t conf;
-	uint64_t run_at, stall_until, busy_until, mail_full_seen;
+	uint64_t run_at, stall_until, busy_until, mail_full_seen, sheds_until;
 	struct sim *sim;
 };
 struct proxy {

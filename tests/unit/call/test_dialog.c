@@ -72,6 +72,25 @@ static void in_dialog_requests_need_no_stored_state(void **state)
 	world_free(w);
 }
 
+/* P13: whatever share of new calls is shed, those that are up can be held, changed and ended */
+static void overload_spares_dialogs(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char caller[800], callee[800];
+	const char *const method[] = {"ACK", "INVITE", "BYE"};
+	set_up(w, 0, caller, callee);
+	sb_core_shed(w->core, SB_SHED_ALL);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(world_rx(w, world_caller, in_dialog(method[i], "bob@192.0.2.1:5060", i, caller)),
+		        SB_C_end_forwarded);
+		world_expect(w, method[i], T1);
+	}
+	assert_int_equal(world_rx(w, world_caller, world_invite(2)), SB_C_end_replied);
+	assert_int_equal(w->counters.v[SB_C_shed_overload], 1);
+	world_free(w);
+}
+
 /* Two listeners: two Record-Routes, and each direction leaves by the other listener (P15) */
 static void call_between_listeners_is_double_record_routed(void **state)
 {
@@ -445,6 +464,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(in_dialog_requests_need_no_stored_state),
+	        cmocka_unit_test(overload_spares_dialogs),
 	        cmocka_unit_test(call_between_listeners_is_double_record_routed),
 	        cmocka_unit_test(unsigned_route_gets_403),
 	        cmocka_unit_test(ack_of_a_2xx_passes_whatever_its_branch),

@@ -54,6 +54,7 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_int_equal(s->timer_c_ms, 190000);
 	assert_int_equal(s->retry_after_s, 5);
 	assert_int_equal(s->invite_rate_per_source, 0);
+	assert_true(s->overload_shed);
 	sb_config_free(c);
 }
 

@@ -51,6 +51,9 @@ static void status_sums_workers_and_states(void **state)
 	w->usage[1].transactions = 4;
 	w->usage[0].transactions_max = w->usage[1].transactions_max = 500;
 	w->usage[1].invites = 2;
+	w->usage[0].shed_share = 65536 / 4;
+	w->usage[1].shed_share = 65536 / 2;
+	sb_count_add(&w->counters[0], SB_C_shed_overload, 5);
 	w->now_ms = 61000;
 	json_t *r = world_result(w, fd, "status", NULL);
 	assert_int_equal(number(r, "uptime_ms", NULL), 60000);
@@ -59,6 +62,8 @@ static void status_sums_workers_and_states(void **state)
 	assert_int_equal(number(r, "calls", "total"), 100);
 	assert_int_equal(number(r, "calls", "answered"), 25);
 	assert_int_equal(number(r, "calls", "in_setup"), 2);
+	assert_int_equal(number(r, "overload", "shed"), 5);
+	assert_true(json_real_value(json_object_get(json_object_get(r, "overload"), "shed_share")) == 0.5);
 	assert_int_equal(number(r, "transactions", "in_use"), 7);
 	assert_int_equal(number(r, "transactions", "max"), 1000);
 	const json_t *trunks = json_object_get(r, "trunks");

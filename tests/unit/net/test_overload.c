@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* When a worker sheds, and how much: P13, judged by a queue that is worked off at so many frames a microsecond. */
+#include "dataplane/net/overload.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define BURST 32
+#define RING  1024
+
+/* A worker that needs 0.25 us a message and a little a turn, a ring of 1 024, calls of seven messages one of which is
+ * the INVITE; one shed costs two cheaper ones. */
+struct model {
+	struct sb_overload o;
+	double now_us, waiting, fresh; /* frames in the ring; whole calls offered that are not yet */
+	double offered, taken, shed, lost, idle_us;
+};
+
+#define MESSAGE_US 0.25
+#define TURN_US    0.1
+#define SHED_COST  1.0 /* messages, in all */
+
+static void turn(struct model *m, double calls_per_us)
+{
+	double n = m->waiting < BURST ? m->waiting : BURST;
+	double took = TURN_US + n * MESSAGE_US, share = m->o.share / 65536.0;
+	double calls = calls_per_us * took;
+	if (n < 1)
+		m->idle_us += took;
+	m->waiting += calls * ((1 - share) * 7 + share * SHED_COST) - n;
+	m->offered += calls;
+	m->shed += calls * share;
+	m->taken += calls * (1 - share);
+	if (m->waiting > RING) {
+		m->lost += m->waiting - RING;
+		m->waiting = RING;
+	}
+	m->now_us += took;
+	sb_overload_turn(&m->o, n >= BURST, (uint64_t)m->now_us);
+}
+
+static void pass(struct model *m, double us, double calls_per_us)
+{
+	for (double until = m->now_us + us; m->now_us < until;)
+		turn(m, calls_per_us);
+}
+
+#define CAPACITY (1 / (7 * (MESSAGE_US + TURN_US / BURST))) /* calls a microsecond */
+
+static void nothing_is_shed_below_capacity(void **state)
+{
+	(void)state;
+	struct model m = {0};
+	for (double load = 0.1; load < 0.995; load += 0.05)
+		pass(&m, 20000, load * CAPACITY);
+	pass(&m, 100000, 0.99 * CAPACITY);
+	assert_true(m.shed == 0 && m.lost == 0);
+}
+
+/* Not scheduled for a while, it finds its queue full; that alone is no reason, up to 7/8 of what it can do. */
+static void pause_of_the_worker_sheds_nothing(void **state)
+{
+	(void)state;
+	struct model m = {0};
+	for (double load = 0.1; load < 0.86; load += 0.05) {
+		pass(&m, 5000, load * CAPACITY);
+		m.now_us += 20000;
+		m.waiting = RING;
+		pass(&m, 50000, load * CAPACITY);
+	}
+	assert_true(m.shed == 0);
+}
+
+/* From twice what it can do on: within milliseconds as much is shed as must be, no more is lost, and it never idles. */
+static void at_overload_the_queue_stays_short_and_the_worker_busy(void **state)
+{
+	(void)state;
+	for (double load = 1.2; load < 6; load *= 1.3) {
+		struct model m = {0};
+		pass(&m, 30000, load * CAPACITY);
+		assert_true(m.o.share > 0);
+		double left = 1 - m.shed / m.offered;
+		assert_true(left < 1);
+		struct model steady = {.o = m.o, .now_us = m.now_us, .waiting = m.waiting};
+		pass(&steady, 500000, load * CAPACITY);
+		assert_true(steady.lost == 0);
+		assert_true(steady.idle_us < 0.05 * 500000);
+		/* what the worker could take if it knew the share beforehand */
+		double best = (7 * CAPACITY - load * CAPACITY * SHED_COST) / (7 - SHED_COST);
+		if (best < load * CAPACITY / 64)
+			continue;
+		assert_true(steady.taken > 0.93 * best * 500000);
+	}
+}
+
+static void overload_that_ends_is_over_in_a_moment(void **state)
+{
+	(void)state;
+	struct model m = {0};
+	pass(&m, 50000, 4 * CAPACITY);
+	assert_true(m.o.share > 65536 / 2);
+	pass(&m, 150000, 0.8 * CAPACITY);
+	assert_int_equal(m.o.share, 0);
+	double shed = m.shed;
+	pass(&m, 50000, 0.8 * CAPACITY);
+	assert_true(m.shed == shed);
+}
+
+/* Full turns in a row, whatever time they take: a slow port is given as many. */
+static void patience_is_counted_in_turns(void **state)
+{
+	(void)state;
+	struct sb_overload o = {0};
+	uint64_t now = 0;
+	for (int i = 0; i < SB_OVERLOAD_TURNS - 1; i++)
+		sb_overload_turn(&o, true, now += 5000);
+	sb_overload_turn(&o, false, now += 5000);
+	for (int i = 0; i < SB_OVERLOAD_TURNS - 1; i++)
+		sb_overload_turn(&o, true, now += 1);
+	assert_int_equal(o.share, 0);
+	for (int i = 0; i < 2 * SB_OVERLOAD_WINDOW; i++)
+		sb_overload_turn(&o, true, now += 5000);
+	assert_true(o.share > 0);
+}
+
+/* However long it lasts, some are let through: else nobody learned that there is room again. */
+static void some_are_always_let_through(void **state)
+{
+	(void)state;
+	struct sb_overload o = {0};
+	for (uint64_t now = 0; now < 10000000; now += 10)
+		sb_overload_turn(&o, true, now);
+	assert_in_range(o.share, 65536 / 2, 65535);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(nothing_is_shed_below_capacity),
+	        cmocka_unit_test(pause_of_the_worker_sheds_nothing),
+	        cmocka_unit_test(at_overload_the_queue_stays_short_and_the_worker_busy),
+	        cmocka_unit_test(overload_that_ends_is_over_in_a_moment),
+	        cmocka_unit_test(patience_is_counted_in_turns),
+	        cmocka_unit_test(some_are_always_let_through),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
