@@ -6,20 +6,24 @@
 #define ALL  65536u
 #define LEFT (ALL / 64) /* always let through: how it would be with more is not known otherwise */
 #define STEP (ALL / 1024)
+#define MOST (64 * STEP) /* given back at once: a worker that was not run for long knows no more for it */
 
-static void judge(struct sb_overload *o)
+static void judge(struct sb_overload *o, uint64_t took_us)
 {
 	uint32_t through = ALL - o->share;
-	if (o->full * 8 >= o->turns * 7) {
+	if (o->run >= SB_OVERLOAD_STILL) {
 		through -= through / 16;
 		o->share = ALL - (through > LEFT ? through : LEFT);
-	} else if (o->full * 2 < o->turns) {
-		o->share -= o->share < STEP ? o->share : STEP;
+	} else if (o->idle || o->full * 2 < o->turns) {
+		uint64_t back = took_us / SB_OVERLOAD_WINDOW_US * STEP;
+		back = back < MOST ? back : MOST;
+		o->share -= o->share < back ? o->share : (uint32_t)back;
 	}
 }
 
-void sb_overload_turn(struct sb_overload *o, bool full, uint64_t now_us)
+void sb_overload_turn(struct sb_overload *o, enum sb_turn turn, uint64_t now_us)
 {
+	const bool full = turn == SB_TURN_FULL;
 	o->run = full ? o->run + (o->run < SB_OVERLOAD_TURNS) : 0;
 	if (!o->share && o->run < SB_OVERLOAD_TURNS) {
 		o->turns = 0;
@@ -27,11 +31,12 @@ void sb_overload_turn(struct sb_overload *o, bool full, uint64_t now_us)
 	}
 	if (o->turns++ == 0) {
 		o->since_us = now_us;
-		o->full = 0;
+		o->full = o->idle = 0;
 	}
 	o->full += full;
-	if (o->turns < SB_OVERLOAD_WINDOW || now_us - o->since_us < SB_OVERLOAD_WINDOW_US)
+	o->idle += turn == SB_TURN_IDLE;
+	if (now_us - o->since_us < SB_OVERLOAD_WINDOW_US)
 		return;
-	judge(o);
+	judge(o, now_us - o->since_us);
 	o->turns = 0;
 }

@@ -11,19 +11,26 @@
  * can do; counted in turns, not in time, it is as patient with a slow port as it must be. */
 #define SB_OVERLOAD_TURNS 256
 
-/* How it looks from then on: by windows of so many turns, and so long, at least. A window with 7/8 of its turns full
- * takes 1/16 of what is let through; one with less than half of them full gives 1/1024 of all back: down in a
- * millisecond, up in a tenth of a second. Where the two balance, the queues are a burst long: the worker never waits
- * for work, and nothing is lost. */
-#define SB_OVERLOAD_WINDOW    16
+/* How it looks from then on: by windows of so long, at least. One at whose end so many turns in a row were full, which
+ * is four times a receive queue, takes 1/16 of what is let through; one with a turn without work, or with less than
+ * half of its turns full, gives 1/1024 of all back for each 100 us: down in milliseconds, up in a tenth of a second.
+ * Where the two balance, the queues are some bursts long: the worker hardly ever waits for work, and nothing is lost.
+ */
+#define SB_OVERLOAD_STILL     128
 #define SB_OVERLOAD_WINDOW_US 100
 
 struct sb_overload {
 	uint32_t share; /* of 65536 new INVITEs: to be turned away */
 	uint32_t run;   /* full turns in a row */
-	uint32_t turns, full;
+	uint32_t turns, full, idle;
 	uint64_t since_us; /* of the window */
 };
 
-/* One turn of the worker is over. full: one of its queues filled a burst. */
-void sb_overload_turn(struct sb_overload *o, bool full, uint64_t now_us);
+enum sb_turn {
+	SB_TURN_IDLE, /* no queue had anything */
+	SB_TURN_SOME,
+	SB_TURN_FULL, /* one of them filled a burst */
+};
+
+/* One turn of the worker is over. */
+void sb_overload_turn(struct sb_overload *o, enum sb_turn turn, uint64_t now_us);

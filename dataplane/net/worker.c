@@ -94,7 +94,11 @@ static void weigh(struct sb_worker *w, uint32_t most)
 	if (!w->view->snapshot->overload_shed)
 		w->overload = (struct sb_overload){0};
 	else
-		sb_overload_turn(&w->overload, most == SB_BURST, w->now_us);
+		sb_overload_turn(&w->overload,
+		        most == SB_BURST ? SB_TURN_FULL
+		        : most           ? SB_TURN_SOME
+		                         : SB_TURN_IDLE,
+		        w->now_us);
 	if (w->overload.share != before)
 		sb_core_shed(w->core, w->overload.share);
 }

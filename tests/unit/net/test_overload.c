@@ -37,7 +37,7 @@ static void turn(struct model *m, double calls_per_us)
 		m->waiting = RING;
 	}
 	m->now_us += took;
-	sb_overload_turn(&m->o, n >= BURST, (uint64_t)m->now_us);
+	sb_overload_turn(&m->o, n >= BURST ? SB_TURN_FULL : n >= 1 ? SB_TURN_SOME : SB_TURN_IDLE, (uint64_t)m->now_us);
 }
 
 static void pass(struct model *m, double us, double calls_per_us)
@@ -114,13 +114,13 @@ static void patience_is_counted_in_turns(void **state)
 	struct sb_overload o = {0};
 	uint64_t now = 0;
 	for (int i = 0; i < SB_OVERLOAD_TURNS - 1; i++)
-		sb_overload_turn(&o, true, now += 5000);
-	sb_overload_turn(&o, false, now += 5000);
+		sb_overload_turn(&o, SB_TURN_FULL, now += 5000);
+	sb_overload_turn(&o, SB_TURN_SOME, now += 5000);
 	for (int i = 0; i < SB_OVERLOAD_TURNS - 1; i++)
-		sb_overload_turn(&o, true, now += 1);
+		sb_overload_turn(&o, SB_TURN_FULL, now += 1);
 	assert_int_equal(o.share, 0);
-	for (int i = 0; i < 2 * SB_OVERLOAD_WINDOW; i++)
-		sb_overload_turn(&o, true, now += 5000);
+	for (int i = 0; i < 32; i++)
+		sb_overload_turn(&o, SB_TURN_FULL, now += 5000);
 	assert_true(o.share > 0);
 }
 
@@ -130,8 +130,19 @@ static void some_are_always_let_through(void **state)
 	(void)state;
 	struct sb_overload o = {0};
 	for (uint64_t now = 0; now < 10000000; now += 10)
-		sb_overload_turn(&o, true, now);
+		sb_overload_turn(&o, SB_TURN_FULL, now);
 	assert_in_range(o.share, 65536 / 2, 65535);
+}
+
+/* Frames that come in heaps, or a worker that naps between them: most turns are full, and there is time to spare. */
+static void full_bursts_between_naps_are_no_overload(void **state)
+{
+	(void)state;
+	struct sb_overload o = {.share = 65536 / 2};
+	uint64_t now = 0;
+	for (int i = 0; i < 20000; i++)
+		sb_overload_turn(&o, i % 30 ? SB_TURN_FULL : SB_TURN_IDLE, now += i % 30 ? 8 : 100);
+	assert_int_equal(o.share, 0);
 }
 
 int main(void)
@@ -143,6 +154,7 @@ int main(void)
 	        cmocka_unit_test(overload_that_ends_is_over_in_a_moment),
 	        cmocka_unit_test(patience_is_counted_in_turns),
 	        cmocka_unit_test(some_are_always_let_through),
+	        cmocka_unit_test(full_bursts_between_naps_are_no_overload),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
