@@ -5,14 +5,14 @@
 
 #define ALL  65536u
 #define LEFT (ALL / 64) /* always let through: how it would be with more is not known otherwise */
-#define STEP (ALL / 1024)
-#define MOST (64 * STEP) /* given back at once: a worker that was not run for long knows no more for it */
+#define STEP (ALL / 256)
+#define MOST (16 * STEP) /* given back at once: a worker that was not run for long knows no more for it */
 
 static void judge(struct sb_overload *o, uint64_t took_us)
 {
 	uint32_t through = ALL - o->share;
 	if (o->run >= SB_OVERLOAD_STILL) {
-		through -= through / 16;
+		through -= through / 32;
 		o->share = ALL - (through > LEFT ? through : LEFT);
 	} else if (o->idle || o->full * 2 < o->turns) {
 		uint64_t back = took_us / SB_OVERLOAD_WINDOW_US * STEP;
@@ -24,7 +24,9 @@ static void judge(struct sb_overload *o, uint64_t took_us)
 void sb_overload_turn(struct sb_overload *o, enum sb_turn turn, uint64_t now_us)
 {
 	const bool full = turn == SB_TURN_FULL;
-	o->run = full ? o->run + (o->run < SB_OVERLOAD_TURNS) : 0;
+	const bool paused = now_us - o->last_us > SB_OVERLOAD_PAUSE_US;
+	o->last_us = now_us;
+	o->run = full && !paused ? o->run + (o->run < SB_OVERLOAD_TURNS) : 0;
 	if (!o->share && o->run < SB_OVERLOAD_TURNS) {
 		o->turns = 0;
 		return;

@@ -11,11 +11,14 @@
  * can do; counted in turns, not in time, it is as patient with a slow port as it must be. */
 #define SB_OVERLOAD_TURNS 256
 
+/* A turn that took so long was no turn: the thread was not run, or waited for memory. What is in the queue then says
+ * nothing, so the row of full turns begins anew. */
+#define SB_OVERLOAD_PAUSE_US 1000
+
 /* How it looks from then on: by windows of so long, at least. One at whose end so many turns in a row were full, which
- * is four times a receive queue, takes 1/16 of what is let through; one with a turn without work, or with less than
- * half of its turns full, gives 1/1024 of all back for each 100 us: down in milliseconds, up in a tenth of a second.
- * Where the two balance, the queues are some bursts long: the worker hardly ever waits for work, and nothing is lost.
- */
+ * is four times a receive queue, takes 1/32 of what is let through; one with a turn without work, or with less than
+ * half of its turns full, gives 1/256 of all back for each 100 us: up as fast as in 26 ms. Where the two balance, the
+ * queues are some bursts long: the worker hardly ever waits for work, and nothing is lost. */
 #define SB_OVERLOAD_STILL     128
 #define SB_OVERLOAD_WINDOW_US 100
 
@@ -24,6 +27,7 @@ struct sb_overload {
 	uint32_t run;   /* full turns in a row */
 	uint32_t turns, full, idle;
 	uint64_t since_us; /* of the window */
+	uint64_t last_us;  /* the turn before */
 };
 
 enum sb_turn {

@@ -114,13 +114,13 @@ static void patience_is_counted_in_turns(void **state)
 	struct sb_overload o = {0};
 	uint64_t now = 0;
 	for (int i = 0; i < SB_OVERLOAD_TURNS - 1; i++)
-		sb_overload_turn(&o, SB_TURN_FULL, now += 5000);
-	sb_overload_turn(&o, SB_TURN_SOME, now += 5000);
+		sb_overload_turn(&o, SB_TURN_FULL, now += 900);
+	sb_overload_turn(&o, SB_TURN_SOME, now += 900);
 	for (int i = 0; i < SB_OVERLOAD_TURNS - 1; i++)
 		sb_overload_turn(&o, SB_TURN_FULL, now += 1);
 	assert_int_equal(o.share, 0);
 	for (int i = 0; i < 32; i++)
-		sb_overload_turn(&o, SB_TURN_FULL, now += 5000);
+		sb_overload_turn(&o, SB_TURN_FULL, now += 900);
 	assert_true(o.share > 0);
 }
 
