@@ -13,7 +13,7 @@ struct sb_text {
 	uint16_t zero;
 };
 
-#define SB_STORE_CLASSES 11
+#define SB_STORE_CLASSES 14
 #define SB_STORE_PAGE    131328 /* bytes: two of the largest chunks */
 
 struct sb_store_page {

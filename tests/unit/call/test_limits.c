@@ -242,6 +242,39 @@ static void repeated_late_2xx_holds_one_slot(void **state)
 	world_end(w);
 }
 
+/* What one more slot takes of a core's region: itself, and heads of chains. */
+static uint64_t slot_bytes(void)
+{
+	struct sb_core_config cfg = {.transactions_max = 1u << 20};
+	uint64_t before = sb_core_memory(&cfg);
+	cfg.transactions_max *= 2;
+	return (sb_core_memory(&cfg) - before) >> 20;
+}
+
+/* Judged: 2 KiB for each ringing INVITE, its text and its 180 included, up to 768 bytes of text; 2.4 KiB up to 1 152 */
+static void ringing_invite_takes_little(void **state)
+{
+	(void)state;
+	for (unsigned len = 600; len <= 1150; len++) {
+		char fill[1200] = "X-Fill: ", text[4096];
+		struct world *w = world_new(1);
+		strcpy(text, world_invite(1));
+		size_t more = len - strlen(text) - strlen("X-Fill: \r\n");
+		memset(fill + 8, 'x', more);
+		strcpy(fill + 8 + more, "\r\n");
+		strcpy(text, world_request("INVITE", 1, "", fill));
+		assert_int_equal(strlen(text), len);
+		world_rx(w, world_caller, text);
+		world_expect(w, "SIP/2.0 100", world_caller);
+		const struct world_sent *inv = world_expect(w, "INVITE", T1);
+		world_rx(w, T1, world_answer(inv->text, 180, "Contact: <sip:bob@192.0.2.1:5060>\r\n"));
+		sb_core_tick(w->core, w->now_us);
+		uint64_t bytes = slot_bytes() + sb_core_usage(w->core)->text_bytes;
+		assert_in_range(bytes, 1024, len <= 768 ? 2048 : 2432);
+		world_free(w);
+	}
+}
+
 /* Invariant 1: whatever the region's size, no chunk reaches beyond it; a text that no datagram holds is refused */
 static void store_stays_in_its_region(void **state)
 {
@@ -273,6 +306,7 @@ int main(void)
 	        cmocka_unit_test(request_too_large_to_relay_gets_513),
 	        cmocka_unit_test(repeated_late_2xx_holds_one_slot),
 	        cmocka_unit_test(store_stays_in_its_region),
+	        cmocka_unit_test(ringing_invite_takes_little),
 	        cmocka_unit_test(told_share_of_new_calls_is_shed),
 	        cmocka_unit_test(overload_sheds_new_calls_only),
 	};
