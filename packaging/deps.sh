@@ -7,8 +7,8 @@ set -euo pipefail
 build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libosip2-dev libjemalloc-dev libyaml-dev libjansson-dev
 	libmnl-dev libsodium-dev libsystemd-dev libcmocka-dev scdoc)
 run=(python3 sip-tester iproute2 iputils-ping ethtool procps)
-test=(tcpdump universal-ctags clang clang-format binutils libclang-rt-14-dev)
-bench=(python3 iproute2 util-linux ethtool dpdk-dev kamailio)
+test=(tcpdump universal-ctags clang clang-format binutils libclang-rt-14-dev dpdk-dev util-linux)
+bench=(python3 iproute2 util-linux ethtool dpdk-dev kamailio) # beside build and run: bench/versus has a peer
 
 wanted=()
 for set in "$@"; do

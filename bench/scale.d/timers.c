@@ -79,9 +79,10 @@ static void *worker(void *arg)
 		for (unsigned n = 0; n < BURST && bench.armed + bench.full < owed; n++) {
 			random = random * 6364136223846793005ull + 1442695040888963407ull;
 			struct sb_mail m = {.op = SB_MAIL_ARM,
-			        .timer = {.slot = slot++ % ROUND,
-			                .gen = slot,
+			        .timer = {.slot = slot % ROUND,
+			                .gen = slot + 1,
 			                .deadline_ms = now / 1000 + 32 + (random >> 33) % 512}};
+			slot++;
 			if (sb_ring_put(&bench.mail.up, &m))
 				bench.armed++;
 			else
