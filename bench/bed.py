@@ -15,7 +15,8 @@ from harness import daemon as daemons  # noqa: E402
 from harness.daemon import Daemon, find_program  # noqa: E402
 from harness.netns import Failed, Namespace, end  # noqa: E402
 
-CPUS = sorted(os.sched_getaffinity(0))
+# Control and generator on the first, the worker on the last. A virtual machine's CPUs may differ: SWITCHBACK_CPUS=1,0 has the order.
+CPUS = [int(cpu) for cpu in os.environ.get("SWITCHBACK_CPUS", "").split(",") if cpu] or sorted(os.sched_getaffinity(0))
 PROXY, GATEWAY = "192.0.2.10", "192.0.2.1"
 BEHAVIOURS = ("answers", "refuses", "icmp", "silent")
 

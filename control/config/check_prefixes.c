@@ -130,6 +130,10 @@ static uint32_t read_groups(struct reading *r, char *text, uint32_t line)
 		}
 		groups[n++] = g;
 	}
+	if (good && n == 0) {
+		sb_mistake(r->c->m, line, "groups: are commas alone, allowed: names of groups");
+		return SB_PREFIX_NONE;
+	}
 	list = good ? sb_prefixes_list(r->p, groups, n) : SB_PREFIX_NONE;
 	r->c->m->nomem |= good && list == SB_PREFIX_NONE;
 	return list;
@@ -195,7 +199,7 @@ static int read_line(struct reading *r, const char *p, const char *end, uint32_t
 	if (!is_prefix(r, text, len, line))
 		return 0;
 	uint32_t list = p < end ? list_of(r, p, (size_t)(end - p), line) : r->own;
-	if (p == end && list == SB_PREFIX_NONE)
+	if (p == end && list == SB_PREFIX_NONE && !route_of(r)->groups.n) /* wrong ones were told with their route */
 		sb_mistake(r->c->m, line,
 		        "\"%.*s\" has no groups, allowed: names of groups behind it, or in routes[%u]", (int)len, text,
 		        r->route);
@@ -217,7 +221,8 @@ static int read_source(struct reading *r, const struct source *s)
 		rc = read_line(r, p, eol, ++line);
 		p = eol + 1;
 	}
-	if (!rc && r->p->table.n == before && r->c->m->n == mistakes)
+	bool told = r->c->m->n != mistakes || (r->own == SB_PREFIX_NONE && route_of(r)->groups.n);
+	if (!rc && r->p->table.n == before && !told)
 		sb_mistake(r->c->m, 0, "has no prefix, allowed: at least one");
 	r->c->m->in = NULL;
 	return rc;

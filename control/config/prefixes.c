@@ -59,6 +59,8 @@ static bool grow(void *list, uint32_t *room, uint32_t n, size_t size)
 	void *old, *more;
 	if (n <= *room)
 		return true;
+	if (n > 1u << 31)
+		return false; /* doubling would go round */
 	uint32_t want = *room ? *room : 16;
 	while (want < n)
 		want *= 2;
@@ -130,7 +132,8 @@ uint32_t sb_prefixes_list(struct sb_prefixes *p, const uint32_t *groups, uint32_
 static bool room_for_other(struct sb_prefixes *p, size_t len)
 {
 	struct sb_prefix_table *t = &p->table;
-	if (!grow(&t->text, &p->text_room, t->text_used + (uint32_t)len + 1 + SB_PREFIX_MAX, 1))
+	uint64_t text = (uint64_t)t->text_used + len + 1 + SB_PREFIX_MAX;
+	if (text > UINT32_MAX || !grow(&t->text, &p->text_room, (uint32_t)text, 1))
 		return false;
 	if (t->other && 2 * (p->n_other + 1) <= t->other_mask)
 		return true;

@@ -207,6 +207,13 @@ static void mistakes_in_a_file_are_told_with_its_lines(void **state)
 	        "@:3: groups: there is no group \"a\", allowed: the name of a group",
 	        "@:3: groups: there is no group \"b?\", allowed: the name of a group");
 	REFUSED("  - { prefixes_file: %s }", "; nothing\n", "@: has no prefix, allowed: at least one");
+	REFUSED("  - { prefixes_file: %s }", "+1 ,\n+2 far\n",
+	        "@:1: groups: are commas alone, allowed: names of groups");
+	/* The route's own are wrong, which is told once, not for each line that goes by them. */
+	REFUSED("  - { prefixes_file: %s, groups: [fat] }", "+1\n+2\n",
+	        "sb.yaml:17: routes[0].groups[0]: there is no group \"fat\" (did you mean \"far\"?), allowed: the name "
+	        "of "
+	        "a group");
 	/* Those of the first file stand first. */
 	REFUSED("  - { prefixes_file: %s, groups: [far], colour: red }", "+4 x\n",
 	        "sb.yaml:17: routes[0].colour: unknown key, allowed: prefix, domain, source, default, prefixes_file, "
