@@ -109,8 +109,9 @@ static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip)
 	}
 	/* an RFC 2543 client: no usable branch */
 	const struct sb_piece first[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
-	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len}};
-	return sb_hash(c->table_key, method << 32, first, 3);
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len},
+	        {sb_at(sip, other), other.len}};
+	return sb_hash(c->table_key, method << 32, first, other.len ? 4 : 3);
 }
 
 void sb_core_look(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read, struct sb_look *look)

@@ -136,11 +136,11 @@ static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
 }
 
 /* What must be the same when a request comes round again (16.6 step 8). */
-static uint32_t loop_hash(const struct sb_core *c, const struct sb_sip *sip, const struct sb_look *look)
+static uint32_t loop_hash(const struct sb_core *c, const struct sb_sip *sip)
 {
-	const struct sb_piece pieces[] = {
-	        {sb_at(sip, sip->uri_text), sip->uri_text.len}, {sb_at(sip, sip->from_tag), sip->from_tag.len}};
-	return (uint32_t)sb_hash(c->loop_key, look->call + sip->cseq, pieces, 2);
+	const struct sb_piece pieces[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
+	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->call_id), sip->call_id.len}};
+	return (uint32_t)sb_hash(c->loop_key, sip->cseq, pieces, 3);
 }
 
 /* A Via of ours below the top with the same loop hash: our own request has come back unchanged (R3261-16.3). */
@@ -295,7 +295,7 @@ struct sb_end sb_request_new(
 	}
 	if (sip->method == SB_M_INVITE && overloaded(c))
 		return overload(c, pkt, sip); /* before all that costs */
-	uint32_t loop = loop_hash(c, sip, look);
+	uint32_t loop = loop_hash(c, sip);
 	if (looped(c, sip, loop))
 		return sb_out_reply(c, pkt, sip, 482, NULL, NULL);
 	if (sip->method == SB_M_INVITE && over_rate(c, &pkt->peer)) {

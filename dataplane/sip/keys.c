@@ -190,6 +190,8 @@ int sb_cookie_find(const struct sb_keys *k, const char *text, size_t len, struct
 	int err = SB_E_INVAL;
 	for (const char *at = len ? sb_branch_find(text, end) : NULL; at; at = sb_branch_find(at + 1, end)) {
 		err = sb_cookie_read(k, at, SB_BRANCH_LEN, c);
+		if (err == 0 && c->kind == SB_COOKIE_STATELESS)
+			err = SB_E_FORGED; /* nobody can tell from a quote, and anybody can write one above ours */
 		if (err == 0)
 			break;
 	}
@@ -268,7 +270,8 @@ static uint64_t hash_plain(const uint8_t key[16], uint64_t number, const struct 
 #ifdef __x86_64__
 static const uint8_t first_bytes[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
-/* A round of AES for every 16 bytes and every length, three to end with: enough for who sees neither key nor hash. */
+/* Two rounds of AES for every 16 bytes and every length, three to end with. With one round between two blocks, changes
+ * could be made that cancel one another whatever the key is. */
 __attribute__((target("aes"))) static uint64_t hash_aes(
         const uint8_t key[16], uint64_t number, const struct sb_piece *pieces, unsigned n)
 {
@@ -278,13 +281,14 @@ __attribute__((target("aes"))) static uint64_t hash_aes(
 		const uint8_t *p = pieces[i].p, *end = p + pieces[i].len;
 		v = _mm_xor_si128(v, _mm_set_epi64x((long long)pieces[i].len, 0));
 		for (; end - p >= 16; p += 16)
-			v = _mm_aesenc_si128(_mm_xor_si128(v, _mm_loadu_si128((const __m128i_u *)p)), k);
+			v = _mm_aesenc_si128(
+			        _mm_aesenc_si128(_mm_xor_si128(v, _mm_loadu_si128((const __m128i_u *)p)), k), k);
 		if (p < end) {
 			__m128i mask = _mm_loadu_si128((const __m128i_u *)(first_bytes + 16 - (end - p)));
 			__m128i tail = _mm_and_si128(_mm_loadu_si128((const __m128i_u *)p), mask);
 			v = _mm_xor_si128(v, tail);
 		}
-		v = _mm_aesenc_si128(v, k);
+		v = _mm_aesenc_si128(_mm_aesenc_si128(v, k), k);
 	}
 	for (unsigned i = 0; i < 3; i++)
 		v = _mm_aesenc_si128(v, k);

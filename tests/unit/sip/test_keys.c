@@ -242,6 +242,21 @@ static void signed_branch_is_found_in_a_quote(void **state)
 	assert_int_equal(c.slot, cookies[1].slot);
 }
 
+/* S2.3: of a stateless branch a quote cannot tell whose it is. One that a caller has written above ours hides nothing.
+ */
+static void stateless_look_alike_in_a_quote_hides_nothing(void **state)
+{
+	char stateless[SB_BRANCH_LEN + 1] = "", good[SB_BRANCH_LEN + 1] = "", text[512];
+	struct sb_cookie c;
+	sb_cookie_write(&keys, &cookies[2], stateless);
+	sb_cookie_write(&keys, &cookies[1], good);
+	int n = snprintf(text, sizeof text, "INVITE sip:1@h;x=%s SIP/2.0\r\nVia: x;branch=", stateless);
+	assert_int_equal(sb_cookie_find(&keys, text, (size_t)n, &c), SB_E_FORGED);
+	n += snprintf(text + n, sizeof text - (size_t)n, "%s\r\n", good);
+	assert_int_equal(sb_cookie_find(&keys, text, (size_t)n, &c), 0);
+	assert_int_equal(c.slot, cookies[1].slot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +273,7 @@ int main(void)
 	        cmocka_unit_test(cookie_of_an_unknown_kind_is_forged),
 	        cmocka_unit_test(claims_are_read_without_the_key),
 	        cmocka_unit_test(signed_branch_is_found_in_a_quote),
+	        cmocka_unit_test(stateless_look_alike_in_a_quote_hides_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
