@@ -299,6 +299,25 @@ static void endless_proxy_require_gets_420_all_the_same(void **state)
 	world_free(w);
 }
 
+/* 17.2.3 for clients without branches: the method is part of what makes a transaction, known to us or not */
+static void unknown_methods_without_branches_are_told_apart(void **state)
+{
+	(void)state;
+	static const char *const methods[] = {"FOO", "BAR"};
+	struct world *w = world_new(1);
+	char text[1024];
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(text, sizeof text,
+		        "%s sip:+442079460000@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.99:5070\r\n"
+		        "From: <sip:alice@example.org>;tag=a\r\nTo: <sip:+442079460000@example.com>\r\n"
+		        "Call-ID: old@192.0.2.99\r\nCSeq: 7 %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+		        methods[i], methods[i]);
+		assert_int_equal(world_rx(w, world_caller, text), SB_C_end_forwarded);
+		world_expect(w, methods[i], T1);
+	}
+	world_end(w);
+}
+
 /* P13: a source may save up a second's worth, not more */
 static void rate_is_saved_up_for_one_second(void **state)
 {
@@ -339,6 +358,7 @@ int main(void)
 	        cmocka_unit_test(trunk_listed_twice_is_no_event),
 	        cmocka_unit_test(vias_below_the_top_are_walked_as_far_as_they_go),
 	        cmocka_unit_test(endless_proxy_require_gets_420_all_the_same),
+	        cmocka_unit_test(unknown_methods_without_branches_are_told_apart),
 	        cmocka_unit_test(rate_is_saved_up_for_one_second),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
