@@ -24,8 +24,9 @@ static void judge(struct sb_overload *o, uint64_t took_us)
 void sb_overload_turn(struct sb_overload *o, enum sb_turn turn, uint64_t now_us)
 {
 	const bool full = turn == SB_TURN_FULL;
-	const bool paused = now_us - o->last_us > SB_OVERLOAD_PAUSE_US;
+	const bool late = now_us - o->last_us > SB_OVERLOAD_PAUSE_US, paused = late && !o->late;
 	o->last_us = now_us;
+	o->late = late;
 	o->run = full && !paused ? o->run + (o->run < SB_OVERLOAD_TURNS) : 0;
 	if (!o->share && o->run < SB_OVERLOAD_TURNS) {
 		o->turns = 0;

@@ -12,7 +12,8 @@
 #define SB_OVERLOAD_TURNS 256
 
 /* A turn that took so long was no turn: the thread was not run, or waited for memory. What is in the queue then says
- * nothing, so the row of full turns begins anew. */
+ * nothing, so the row of full turns begins anew. One that follows another of them is a turn like any other: where
+ * many ports are full, or every message goes through libosip2, that is how long they take. */
 #define SB_OVERLOAD_PAUSE_US 1000
 
 /* How it looks from then on: by windows of so long, at least. One at whose end so many turns in a row were full, which
@@ -26,6 +27,7 @@ struct sb_overload {
 	uint32_t share; /* of 65536 new INVITEs: to be turned away */
 	uint32_t run;   /* full turns in a row */
 	uint32_t turns, full, idle;
+	bool late;         /* the last turn took so long */
 	uint64_t since_us; /* of the window */
 	uint64_t last_us;  /* the turn before */
 };

@@ -135,6 +135,17 @@ static void pauses_begin_the_row_anew(void **state)
 	assert_int_equal(o.share, 0);
 }
 
+/* P13: many ports, or libosip2 for every message: full turns that take long one after another are overload all the same
+ */
+static void slow_turns_in_a_row_are_overload(void **state)
+{
+	struct sb_overload o = {0};
+	uint64_t now = 0;
+	for (unsigned i = 0; i < 2 * SB_OVERLOAD_TURNS; i++)
+		sb_overload_turn(&o, SB_TURN_FULL, now += 2 * SB_OVERLOAD_PAUSE_US);
+	assert_int_not_equal(o.share, 0);
+}
+
 /* However long it lasts, some are let through: else nobody learned that there is room again. */
 static void some_are_always_let_through(void **state)
 {
@@ -164,6 +175,7 @@ int main(void)
 	        cmocka_unit_test(at_overload_the_queue_stays_short_and_the_worker_busy),
 	        cmocka_unit_test(overload_that_ends_is_over_in_a_moment),
 	        cmocka_unit_test(patience_is_counted_in_turns),
+	        cmocka_unit_test(slow_turns_in_a_row_are_overload),
 	        cmocka_unit_test(some_are_always_let_through),
 	        cmocka_unit_test(pauses_begin_the_row_anew),
 	        cmocka_unit_test(full_bursts_between_naps_are_no_overload),
