@@ -162,14 +162,6 @@ int sb_cookie_read(const struct sb_keys *k, const char *branch, size_t len, stru
 	return unpack(id, loop, mac, c);
 }
 
-int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c)
-{
-	uint8_t bytes[COOKIE_BYTES];
-	if (len != SB_BRANCH_LEN || !unhex(branch + PREFIX_LEN, sizeof bytes, bytes))
-		return SB_E_INVAL;
-	return unpack(load_be64(bytes), load_be32(bytes + 8), 0, c);
-}
-
 const char *sb_branch_find(const char *text, const char *end)
 {
 	uint8_t bytes[COOKIE_BYTES + 8];

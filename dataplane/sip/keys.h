@@ -38,9 +38,6 @@ void sb_cookie_write(const struct sb_keys *k, const struct sb_cookie *c, char ou
  */
 int sb_cookie_read(const struct sb_keys *k, const char *branch, size_t len, struct sb_cookie *c);
 
-/* What a branch claims, unverified: good for prefetching and nothing else. 0 or SB_E_INVAL. */
-int sb_cookie_peek(const char *branch, size_t len, struct sb_cookie *c);
-
 /* The next place in [text, end) that has the shape of our branch; NULL: none. For quotes in ICMP errors, where text of
  * others may hold anything. */
 const char *sb_branch_find(const char *text, const char *end);
