@@ -80,6 +80,34 @@ void sb_core_shed(struct sb_core *c, uint32_t share)
 	atomic_store_explicit(&c->usage.shed_share, c->shed_share, memory_order_relaxed);
 }
 
+void sb_core_areas(const struct sb_core *c, struct sb_area out[SB_CORE_AREAS])
+{
+	struct sb_core_usage *u = (struct sb_core_usage *)(uintptr_t)&c->usage; /* atomics have no loads from const */
+	const uint64_t slots = atomic_load_explicit(&u->slots_high, memory_order_relaxed),
+	               records = atomic_load_explicit(&u->records_high, memory_order_relaxed),
+	               pages = atomic_load_explicit(&u->pages_high, memory_order_relaxed);
+	const uint64_t slots_max = c->cfg.transactions_max, records_max = c->cfg.linger_max;
+	out[0] = (struct sb_area){(uint8_t *)c->txn, slots * sizeof *c->txn, slots_max * sizeof *c->txn};
+	out[1] = (struct sb_area){(uint8_t *)c->linger, records * sizeof *c->linger, records_max * sizeof *c->linger};
+	out[2] = (struct sb_area){c->store.first, pages * SB_STORE_PAGE, (uint64_t)c->store.n_pages * SB_STORE_PAGE};
+}
+
+static void tell_usage(struct sb_core *c)
+{
+	struct sb_core_usage *u = &c->usage;
+	const struct sb_osip_usage *osip = sb_osip_usage();
+	const uint64_t behind = (uint64_t)c->linger_head + c->linger_n,
+	               records = atomic_load_explicit(&u->records_high, memory_order_relaxed);
+	atomic_store_explicit(&u->osip_peak, osip->peak, memory_order_relaxed);
+	atomic_store_explicit(&u->osip_size, osip->size, memory_order_relaxed);
+	atomic_store_explicit(&u->text_bytes, c->store.in_use, memory_order_relaxed);
+	atomic_store_explicit(&u->slots_high, c->txn_top, memory_order_relaxed);
+	atomic_store_explicit(&u->pages_high, c->store.top, memory_order_relaxed);
+	if (behind > records) /* the ring goes round: then all of it was */
+		atomic_store_explicit(&u->records_high, behind < c->cfg.linger_max ? behind : c->cfg.linger_max,
+		        memory_order_relaxed);
+}
+
 const struct sb_core_usage *sb_core_usage(const struct sb_core *c)
 {
 	return &c->usage;
@@ -378,8 +406,5 @@ void sb_core_tick(struct sb_core *c, uint64_t now_us)
 	sb_txn_arm_pending(c, UNARMED_PER_TICK);
 	if (c->scan_left)
 		scan(c);
-	const struct sb_osip_usage *osip = sb_osip_usage();
-	atomic_store_explicit(&c->usage.osip_peak, osip->peak, memory_order_relaxed);
-	atomic_store_explicit(&c->usage.osip_size, osip->size, memory_order_relaxed);
-	atomic_store_explicit(&c->usage.text_bytes, c->store.in_use, memory_order_relaxed);
+	tell_usage(c);
 }

@@ -106,5 +106,14 @@ void sb_core_tick(struct sb_core *core, uint64_t now_us);
 #define SB_SHED_ALL 65536u
 void sb_core_shed(struct sb_core *core, uint32_t share);
 
+/* What of cfg->memory is touched for the first time as more comes into use: from base on, `high` bytes were, `size` may
+ * be. Whoever makes the pages behind `high` present saves the worker the page faults. Any thread. */
+#define SB_CORE_AREAS 3
+struct sb_area {
+	uint8_t *base;
+	size_t high, size;
+};
+void sb_core_areas(const struct sb_core *core, struct sb_area out[SB_CORE_AREAS]);
+
 /* What it holds now. */
 const struct sb_core_usage *sb_core_usage(const struct sb_core *core);

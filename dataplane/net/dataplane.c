@@ -57,6 +57,7 @@ static int open_core(struct sb_worker *w)
 	if (!w->memory)
 		return SB_E_NOMEM;
 	w->core = sb_core_init(&core);
+	sb_ahead_watch(&w->dp->ahead, w->core);
 	return 0;
 }
 
@@ -180,6 +181,7 @@ int sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapsh
 		return err;
 	(void)sb_dataplane_fib(dp, fib);
 	atomic_store(&dp->stop, false);
+	(void)sb_ahead_start(&dp->ahead);
 	for (uint32_t i = 0; i < dp->cfg.n_workers; i++) {
 		if (rte_eal_remote_launch(sb_worker_run, dp->worker[i], dp->worker[i]->lcore))
 			err = SB_E_DEVICE;
@@ -192,6 +194,7 @@ int sb_dataplane_start(struct sb_dataplane *dp, const struct sb_snapshot *snapsh
 void sb_dataplane_stop(struct sb_dataplane *dp)
 {
 	atomic_store(&dp->stop, true);
+	sb_ahead_stop(&dp->ahead);
 	for (uint32_t i = 0; dp->running && i < dp->cfg.n_workers; i++)
 		rte_eal_wait_lcore(dp->worker[i]->lcore);
 	dp->running = false;

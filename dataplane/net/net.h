@@ -6,6 +6,7 @@
 #include "dataplane/net/dataplane.h"
 #include "dataplane/net/decode.h"
 #include "dataplane/net/frag.h"
+#include "dataplane/net/ahead.h"
 #include "dataplane/net/overload.h"
 #include "dataplane/net/wire.h"
 #include <rte_cycles.h>
@@ -152,6 +153,7 @@ struct sb_dataplane {
 	struct sb_keys keys;
 	struct sb_worker *worker[SB_WORKERS_MAX];
 	struct rte_rcu_qsbr *rcu;
+	struct sb_ahead ahead;
 	struct sb_view *views; /* control: newest first */
 	bool eal, running;
 	uint64_t looked_us;                               /* control: when ports were looked at */
