@@ -3,6 +3,7 @@
 #include "dataplane/call/txn.h"
 
 #define EXPIRY_AHEAD 8 /* records */
+#define RECORD_AHEAD 8 /* more than a burst makes of them as a rule */
 
 /* The slot that will be taken next: all of it that a new transaction writes. */
 static void prefetch_slot(const struct sb_core *c, uint32_t slot)
@@ -159,10 +160,14 @@ void sb_txn_prefetch_first(const struct sb_core *c, uint64_t key)
 
 void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t)
 {
-	uint32_t next = c->linger_head + c->linger_n;
+	uint32_t next = c->linger_head + c->linger_n + RECORD_AHEAD;
 	__builtin_prefetch(&c->chains[t->key & c->chain_mask], 1);
 	__builtin_prefetch(&c->cookie_chains[cookie_hash(sb_txn_slot(c, t), t->gen) & c->chain_mask], 1);
-	__builtin_prefetch(&c->linger[next < c->cfg.linger_max ? next : next - c->cfg.linger_max], 1);
+	if (next >= c->cfg.linger_max)
+		next -= c->cfg.linger_max;
+	__builtin_prefetch(&c->linger[next < c->cfg.linger_max ? next : 0], 1);
+	sb_store_prefetch(&c->store, t->request);
+	sb_store_prefetch(&c->store, t->last);
 }
 
 static void linger_drop_oldest(struct sb_core *c)
@@ -257,10 +262,15 @@ void sb_txn_arm(struct sb_core *c, struct sb_txn *t)
 		return; /* what is armed fires first; the deadline is looked at again then */
 	t->arm_gen++;
 	t->armed_ms = at;
-	struct sb_mail m = {
-	        .op = SB_MAIL_ARM, .timer = {.slot = sb_txn_slot(c, t), .gen = t->arm_gen, .deadline_ms = at}};
-	if (sb_ring_put(&c->cfg.mail->up, &m))
+	struct sb_mail *m = sb_ring_begin(&c->cfg.mail->up);
+	if (m) {
+		m->op = SB_MAIL_ARM;
+		m->timer.slot = sb_txn_slot(c, t);
+		m->timer.gen = t->arm_gen;
+		m->timer.deadline_ms = at;
+		sb_ring_commit(&c->cfg.mail->up);
 		return;
+	}
 	sb_count(c->cfg.counters, SB_C_mail_full);
 	if (t->next_unarmed == 0) { /* slot + 1, so that 0 means not on the list; UINT32_MAX ends it */
 		t->next_unarmed = c->unarmed;

@@ -102,11 +102,24 @@ struct sb_text sb_store_put(struct sb_store *s, const char *text, uint32_t len)
 	return t;
 }
 
+static uint32_t page_of(const struct sb_store *s, struct sb_text t)
+{
+	return (uint32_t)((uint64_t)(chunk(s, t.at) - s->first) / SB_STORE_PAGE);
+}
+
+void sb_store_prefetch(const struct sb_store *s, struct sb_text t)
+{
+	if (!t.at)
+		return;
+	__builtin_prefetch(&s->page[page_of(s, t)], 1);
+	__builtin_prefetch(chunk(s, t.at), 1);
+}
+
 void sb_store_drop(struct sb_store *s, struct sb_text *t)
 {
 	if (!t->at)
 		return;
-	uint32_t p = (uint32_t)((uint64_t)(chunk(s, t->at) - s->first) / SB_STORE_PAGE);
+	uint32_t p = page_of(s, *t);
 	struct sb_store_page *g = &s->page[p];
 	if (g->used-- == SB_STORE_PAGE / class_bytes[g->class])
 		link_page(s, &s->partial[g->class], p);

@@ -42,6 +42,9 @@ struct sb_text sb_store_put(struct sb_store *s, const char *text, uint32_t len);
 /* Gives a text back and clears it; nothing happens to a cleared one. */
 void sb_store_drop(struct sb_store *s, struct sb_text *t);
 
+/* Asks the caches for what giving it back will touch. */
+void sb_store_prefetch(const struct sb_store *s, struct sb_text t);
+
 static inline const char *sb_store_text(const struct sb_store *s, struct sb_text t)
 {
 	return (const char *)s->region + (uint64_t)t.at * 64;

@@ -27,6 +27,11 @@ static unsigned digits_of(uint32_t v)
 /* Digits go where they belong at once: copying what has just been written byte by byte would have to wait. */
 void out_number(struct sb_out *out, uint32_t v)
 {
+	if (v < 256 && !out->full && out->cap - out->len >= sizeof octets[0]) {
+		memcpy(out->p + out->len, octets[v], sizeof octets[0]);
+		out->len += octet_len(v);
+		return;
+	}
 	unsigned n = v < 10000 ? 1u + (v > 9) + (v > 99) + (v > 999) : digits_of(v);
 	if (!out_room(out, n))
 		return;

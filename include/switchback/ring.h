@@ -63,18 +63,35 @@ static inline uint32_t sb_ring_room(struct sb_ring *r)
 	return r->mask + 1 - (head - r->tail_seen);
 }
 
-/* Producer: copies one element in. False when full: nothing was put. */
-static inline bool sb_ring_put(struct sb_ring *r, const void *elem)
+/* Producer: where the next element is to be written, its old bytes still in it; NULL when full. sb_ring_commit() hands
+ * it over. For elements whose members are written one by one: to copy them as a whole right after would have to wait
+ * until each of these stores is done. */
+static inline void *sb_ring_begin(struct sb_ring *r)
 {
 	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 	if (head - r->tail_seen > r->mask) {
 		r->tail_seen = atomic_load_explicit(&r->tail, memory_order_acquire);
 		if (head - r->tail_seen > r->mask)
-			return false;
+			return NULL;
 	}
 	__builtin_prefetch(sb_ring_slot(r, head + SB_RING_AHEAD), 1);
-	sb_ring_copy(r, sb_ring_slot(r, head), elem);
+	return sb_ring_slot(r, head);
+}
+
+static inline void sb_ring_commit(struct sb_ring *r)
+{
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 	atomic_store_explicit(&r->head, head + 1, memory_order_release);
+}
+
+/* Producer: copies one element in. False when full: nothing was put. */
+static inline bool sb_ring_put(struct sb_ring *r, const void *elem)
+{
+	void *slot = sb_ring_begin(r);
+	if (!slot)
+		return false;
+	sb_ring_copy(r, slot, elem);
+	sb_ring_commit(r);
 	return true;
 }
 
