@@ -253,10 +253,12 @@ void steer_leg(struct sim *s, struct ocall *c, const struct msg *m, unsigned t, 
 }
 
 /* ---- who is sent away */
-/* limits.invite_rate_per_source: each worker lets its part of it through, a second's worth at once (P13). */
-static uint32_t share_of_rate(const struct sim *s, const struct ocall *c)
+/* limits.invite_rate_per_source: each worker lets its part of it through, a second's worth at once (P13). Of the
+ * configuration that the worker goes by now: a call that got no answer for want of a buffer may have come under
+ * another. */
+static uint32_t share_of_rate(const struct sim *s)
 {
-	uint32_t rate = conf_of(s, c)->rate;
+	uint32_t rate = s->confs[s->step.w->conf].rate;
 	return (rate + s->px.n_workers - 1) / s->px.n_workers;
 }
 
@@ -289,7 +291,7 @@ void steer_passed(struct sim *s, uint32_t call)
 {
 	struct ocall *c = &s->ocall[call];
 	struct orate *r = rate_of(s, call);
-	uint32_t share = share_of_rate(s, c);
+	uint32_t share = share_of_rate(s);
 	if (c->message || !s->step.fresh)
 		return;
 	r->passed[r->n_passed++ % 64] = s->now;
@@ -302,7 +304,7 @@ void steer_shed(struct sim *s, struct ocall *c, uint32_t call)
 {
 	const struct worker *w = s->step.w;
 	struct orate *r = rate_of(s, call);
-	uint32_t share = share_of_rate(s, c), mask = 0;
+	uint32_t share = share_of_rate(s), mask = 0;
 	if (c->shed)
 		return;
 	if (sb_counter_get(&w->counters, SB_C_shed_rate) != s->step.shed_rate) {
