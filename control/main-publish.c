@@ -81,6 +81,7 @@ int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors)
 
 int sb_daemon_take(struct sb_daemon *d, int err, struct sb_config *next, struct sb_config_errors *errors)
 {
+	const uint32_t slots = sb_slots_taken(d->slots);
 	if (err == 0)
 		err = sb_config_reloadable(d->config, next, errors);
 	if (err == 0)
@@ -88,6 +89,7 @@ int sb_daemon_take(struct sb_daemon *d, int err, struct sb_config *next, struct 
 	if (err == 0)
 		err = sb_daemon_publish(d, next);
 	if (err) {
+		sb_slots_give_back(d->slots, slots);
 		if (next && next->snapshot)
 			sb_daemon_bury(d, next->snapshot);
 		if (next)

@@ -7,7 +7,7 @@
 /* A new snapshot, generation 0: the publisher numbers it; its trunks have no health slots yet. It takes raw's prefixes
  * over. 0 or SB_E_NOMEM. */
 int sb_build_snapshot(struct sb_raw *raw, struct sb_snapshot **out);
-/* Its trunks' health slots. 0, or SB_E_FULL when a trunk got none. */
+/* Its trunks' health slots. 0, or SB_E_FULL when a trunk got none: then none is taken. */
 int sb_snapshot_slots(struct sb_snapshot *s, struct sb_slots *slots);
 /* policy[i] of trunk i. */
 void sb_build_policy(const struct sb_raw *raw, struct sb_trunk_policy *policy);

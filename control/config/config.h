@@ -59,6 +59,9 @@ struct sb_slots *sb_slots_new(void);
 void sb_slots_free(struct sb_slots *s);
 int sb_slots_get(struct sb_slots *s, const char *name); /* slot, made if new; SB_E_FULL beyond SB_TRUNKS_MAX */
 const char *sb_slots_name(const struct sb_slots *s, uint16_t slot); /* NULL: unused */
+uint32_t sb_slots_taken(const struct sb_slots *s);
+/* Takes out those made since there were so many: nobody has used them. */
+void sb_slots_give_back(struct sb_slots *s, uint32_t taken);
 
 /* Every mistake found: "file:line: key: what is wrong, what is allowed". */
 struct sb_config_errors {
@@ -73,7 +76,7 @@ void sb_config_errors_free(struct sb_config_errors *e);
 int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
         struct sb_config_errors *errors);
 void sb_config_free(struct sb_config *c);
-/* Gives the snapshot's trunks their health slots. 0, or SB_E_CONFIG with errors: there are not enough. */
+/* Gives the snapshot's trunks their health slots. 0, or SB_E_CONFIG with errors: they are too few, none is taken. */
 int sb_config_take_slots(struct sb_config *c, struct sb_slots *slots, struct sb_config_errors *errors);
 
 /* What of next cannot take effect without a restart (ports, workers, memory, socket ...): adds a line to errors for

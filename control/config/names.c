@@ -54,6 +54,11 @@ uint32_t sb_names_put(struct sb_names *t, const char *name, uint32_t value)
 	return SB_NAME_NONE;
 }
 
+void sb_names_undo(struct sb_names *t, const char *name)
+{
+	slot_of(t, name, hash_of(name))->hash = 0;
+}
+
 static unsigned least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;

@@ -25,6 +25,8 @@ void sb_names_fini(struct sb_names *t);
 uint32_t sb_names_get(const struct sb_names *t, const char *name);
 /* Adds name, unless it is there: then its value is returned and nothing changes. SB_NAME_NONE: added. */
 uint32_t sb_names_put(struct sb_names *t, const char *name, uint32_t value);
+/* Takes out the name that was put last: the search for another would end at the gap that an earlier one leaves. */
+void sb_names_undo(struct sb_names *t, const char *name);
 
 /* The name most like text, if it is like enough to be meant (a third of its letters wrong); NULL otherwise. */
 struct sb_nearest {

@@ -2,7 +2,8 @@
 #include "control/config/config.h"
 #include "control/config/names.h"
 
-/* Names are never taken out: a trunk that comes back after ten reloads finds the health it left (P20). */
+/* Names that were in use are never taken out: a trunk that comes back after ten reloads finds the health it left (P20).
+ */
 struct sb_slots {
 	uint32_t n;
 	struct sb_names names;
@@ -40,6 +41,17 @@ int sb_slots_get(struct sb_slots *s, const char *name)
 	memcpy(s->name[s->n], name, len + 1);
 	sb_names_put(&s->names, s->name[s->n], s->n);
 	return (int)s->n++;
+}
+
+uint32_t sb_slots_taken(const struct sb_slots *s)
+{
+	return s->n;
+}
+
+void sb_slots_give_back(struct sb_slots *s, uint32_t taken)
+{
+	while (s->n > taken)
+		sb_names_undo(&s->names, s->name[--s->n]);
 }
 
 const char *sb_slots_name(const struct sb_slots *s, uint16_t slot)

@@ -141,12 +141,15 @@ static void fill_trunks(const struct sb_raw *raw, struct sb_snapshot *s)
 
 int sb_snapshot_slots(struct sb_snapshot *s, struct sb_slots *slots)
 {
+	const uint32_t taken = sb_slots_taken(slots);
 	for (uint32_t i = 0; i < SB_TRUNKS_MAX; i++)
 		s->trunk_of_slot[i] = SB_NO_TRUNK;
 	for (uint32_t i = 0; i < s->n_trunks; i++) {
 		int slot = sb_slots_get(slots, s->trunks[i].name);
-		if (slot < 0)
+		if (slot < 0) {
+			sb_slots_give_back(slots, taken);
 			return slot;
+		}
 		s->trunks[i].slot = (uint16_t)slot;
 		s->trunk_of_slot[slot] = (uint16_t)i;
 	}

@@ -275,10 +275,37 @@ static void slots_end_at_their_bound_and_the_file_is_told(void **state)
 	base_text(text, 0, "");
 	assert_int_equal(sb_config_load("sb.yaml", text, strlen(text), slots, &c, &e), SB_E_CONFIG);
 	assert_null(c);
+	assert_int_equal(sb_slots_taken(slots), SB_TRUNKS_MAX);
 	assert_int_equal(e.n, 1);
 	assert_string_equal(e.line[0], "sb.yaml:9: trunks: the process has known 16384 trunk names since it started, "
 	                               "allowed: no new name before a restart");
 	sb_config_errors_free(&e);
+	sb_slots_free(slots);
+}
+
+/* A file that needs one slot too many takes none: without that name it is good. */
+static void a_refused_file_keeps_no_slot(void **state)
+{
+	char text[8192], name[SB_NAME_MAX];
+	struct sb_slots *slots = sb_slots_new();
+	struct sb_config *c;
+	struct sb_config_errors e = {0};
+	for (int i = 0; i < SB_TRUNKS_MAX - 3; i++) {
+		snprintf(name, sizeof name, "t%d", i);
+		assert_int_equal(sb_slots_get(slots, name), i);
+	}
+	base_text(text, 9, "trunks:\n  - { name: more, address: 10.0.0.3, listener: inner }");
+	assert_int_equal(sb_config_load("sb.yaml", text, strlen(text), slots, &c, &e), SB_E_CONFIG);
+	sb_config_errors_free(&e);
+	assert_int_equal(sb_slots_taken(slots), SB_TRUNKS_MAX - 3);
+	assert_null(sb_slots_name(slots, SB_TRUNKS_MAX - 3));
+	base_text(text, 0, "");
+	c = load_good(text, slots);
+	assert_int_equal(sb_slots_taken(slots), SB_TRUNKS_MAX);
+	assert_string_equal(sb_slots_name(slots, c->snapshot->trunks[0].slot), "lon-a");
+	assert_int_equal(sb_slots_get(slots, "t77"), 77);
+	assert_int_equal(sb_slots_get(slots, "more"), SB_E_FULL);
+	sb_config_free(c);
 	sb_slots_free(slots);
 }
 
@@ -295,6 +322,7 @@ int main(void)
 	        cmocka_unit_test(a_name_keeps_its_slot_over_reloads_and_renames),
 	        cmocka_unit_test(two_trunks_at_one_address_have_two_slots),
 	        cmocka_unit_test(slots_end_at_their_bound_and_the_file_is_told),
+	        cmocka_unit_test(a_refused_file_keeps_no_slot),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

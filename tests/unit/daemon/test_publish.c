@@ -112,6 +112,11 @@ static void reloads_leave_places_to_fibs(void **state)
 	} while (err == 0 && ++reloads < RELOADS_MAX);
 	assert_int_equal(err, SB_E_FULL);
 	assert_int_equal(d->n_retired, reloads);
+	uint32_t slots = sb_slots_taken(d->slots);
+	bench_write(b, bench_config(3, 10, "")); /* a name more, which is not taken down either */
+	assert_int_equal(bench_reload(b), SB_E_FULL);
+	assert_int_equal(sb_slots_taken(d->slots), slots);
+	bench_write(b, bench_config(2, 10, ""));
 	for (; fibs < 100; fibs++) { /* no worker comes to rest meanwhile: each needs a place of its own */
 		const struct sb_fib *before = d->fib;
 		b->mirror_changed = true;
