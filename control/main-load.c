@@ -5,6 +5,7 @@
  * What it may touch: its struct sb_load, from start to its word on the descriptor, and the dead snapshots handed to it.
  * Nothing else of the daemon: not the running configuration, not the health slots' names, not the log. */
 #include "control/main.h"
+#include "control/config/mistakes.h"
 #include <errno.h>
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -78,8 +79,11 @@ static int start(struct sb_daemon *d, const char *file)
 	l->next = NULL;
 	l->errors = (struct sb_config_errors){0};
 	l->err = 0;
-	if (pthread_create(&l->thread, NULL, work, l)) {
+	int rc = pthread_create(&l->thread, NULL, work, l);
+	if (rc) {
 		l->n_dead = 0;
+		l->file[0] = 0;
+		errno = rc;
 		return SB_E_NOMEM;
 	}
 	d->n_dead = 0;
@@ -87,7 +91,16 @@ static int start(struct sb_daemon *d, const char *file)
 	return 0;
 }
 
-int sb_daemon_reload_begin(struct sb_daemon *d)
+static int begin(struct sb_daemon *d, struct sb_config_errors *errors)
+{
+	int err = start(d, d->config->file);
+	if (err)
+		(void)sb_config_errors_add(
+		        errors, "%s: there is no thread to read it: %s", d->config->file, strerror(errno));
+	return err ? sb_daemon_take(d, err, NULL, errors) : 0;
+}
+
+int sb_daemon_reload_begin(struct sb_daemon *d, struct sb_config_errors *errors)
 {
 	if (d->load.running && (d->load.file[0] || d->load.again))
 		return SB_E_BUSY;
@@ -95,7 +108,7 @@ int sb_daemon_reload_begin(struct sb_daemon *d)
 		d->load.again = true;
 		return 0;
 	}
-	return start(d, d->config->file);
+	return begin(d, errors);
 }
 
 void sb_daemon_bury(struct sb_daemon *d, struct sb_snapshot *s)
@@ -126,7 +139,7 @@ bool sb_daemon_loaded(struct sb_daemon *d, int *err, struct sb_config_errors *er
 	}
 	if (!l->running && l->again) {
 		l->again = false;
-		*err = start(d, d->config->file);
+		*err = begin(d, errors);
 		return *err != 0;
 	}
 	if (!l->running && d->n_dead)

@@ -75,55 +75,12 @@ void sb_daemon_ksock_error(void *ctx, const struct sb_ksock_error *e)
 	}
 }
 
-/* A reload is over: whoever asked for it is told. */
-static void reloaded(struct sb_daemon *d, int err, struct sb_config_errors *errors)
-{
-	struct sb_manage_lines lines = {.n = 0};
-	for (uint32_t i = 0; i < errors->n; i++) {
-		sb_manage_line(&lines, errors->line[i]);
-		if (err && d->signalled)
-			sb_log(SB_LOG_ERROR, "reload refused", "why", errors->line[i], NULL);
-	}
-	sb_manage_reload_over(d->manage, err, &lines);
-	sb_config_errors_free(errors);
-	if (d->signalled)
-		sd_notify(0, "READY=1");
-	d->signalled = false;
-}
-
-/* One that is under way may have read the file before it was changed: it is read once more. */
-static void hangup(struct sb_daemon *d)
-{
-	struct sb_config_errors errors = {0};
-	int err = sb_daemon_reload_begin(d);
-	if (!d->signalled)
-		sd_notify(0, "RELOADING=1");
-	d->signalled = true;
-	if (err == SB_E_BUSY)
-		d->load.again = true;
-	else if (err)
-		reloaded(d, err, &errors);
-}
-
-static void loads(struct sb_daemon *d)
-{
-	struct sb_config_errors errors = {0};
-	int err;
-	if (!sb_daemon_loaded(d, &err, &errors))
-		return;
-	bool again = d->load.again;
-	bool signalled = d->signalled;
-	d->signalled = signalled && !again; /* READY waits for the last */
-	reloaded(d, err, &errors);
-	d->signalled = signalled && again;
-}
-
 static void signals(struct sb_daemon *d)
 {
 	struct signalfd_siginfo si;
 	while (read(d->signal_fd, &si, sizeof si) == (ssize_t)sizeof si) {
 		if (si.ssi_signo == SIGHUP)
-			hangup(d);
+			sb_daemon_hangup(d);
 		else
 			d->stop = true;
 	}
@@ -140,7 +97,7 @@ static void tick(struct sb_daemon *d)
 	if (d->n_retired)
 		sb_daemon_retire(d);
 	if (d->load.running || d->load.again || d->n_dead)
-		loads(d);
+		sb_daemon_loads(d);
 	if (now >= d->refresh_due_ms) {
 		sb_netlink_refresh(d->netlink, REFRESH_N);
 		d->refresh_due_ms = now + REFRESH_MS;

@@ -80,9 +80,11 @@ static int admin(void *ctx, uint16_t slot, enum sb_admin to, char why[SB_MANAGE_
 
 static int reload(void *ctx, struct sb_manage_lines *lines)
 {
-	int err = sb_daemon_reload_begin(ctx);
-	if (err == SB_E_BUSY)
-		sb_manage_line(lines, "another reload is under way: ask again when it is over");
+	struct sb_config_errors errors = {0};
+	int err = sb_daemon_reload_begin(ctx, &errors);
+	for (uint32_t i = 0; i < errors.n; i++)
+		sb_manage_line(lines, errors.line[i]);
+	sb_config_errors_free(&errors);
 	return err ? err : SB_MANAGE_LATER;
 }
 

@@ -99,12 +99,18 @@ void sb_daemon_retire(struct sb_daemon *d); /* frees what nobody uses any more *
 /* main-load.c */
 int sb_daemon_load_open(struct sb_daemon *d); /* 0 or SB_E_IO */
 void sb_daemon_load_close(struct sb_daemon *d);
-/* Reads the file again beside the running daemon. 0: sb_daemon_loaded() will tell; SB_E_BUSY, SB_E_NOMEM. */
-int sb_daemon_reload_begin(struct sb_daemon *d);
+/* Reads the file again beside the running daemon. 0: sb_daemon_loaded() will tell. SB_E_BUSY: another is under way,
+ * this one is not begun. SB_E_NOMEM: there is no thread, which is a refused reload and told in errors. */
+int sb_daemon_reload_begin(struct sb_daemon *d, struct sb_config_errors *errors);
 /* Call it when load.fd is readable, and now and then. True: a reload is over, with err and errors, the caller's. */
 bool sb_daemon_loaded(struct sb_daemon *d, int *err, struct sb_config_errors *errors);
 /* Frees a snapshot that nobody uses, at once or beside. */
 void sb_daemon_bury(struct sb_daemon *d, struct sb_snapshot *s);
+
+/* main-reload.c */
+/* SIGHUP. A reload that is under way may have read the file before it was changed: then it is read once more. */
+void sb_daemon_hangup(struct sb_daemon *d);
+void sb_daemon_loads(struct sb_daemon *d); /* looks whether a reload is over, and tells whoever asked for it */
 
 /* main-loop.c */
 int sb_daemon_loop(struct sb_daemon *d);

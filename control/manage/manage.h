@@ -93,8 +93,9 @@ struct sb_manage_view {
 	 * refused. */
 	int (*admin)(void *ctx, uint16_t slot, enum sb_admin admin, char why[SB_MANAGE_WHY_MAX]);
 	/* Loads the configuration file anew. SB_MANAGE_LATER: it was begun, sb_manage_reload_over() tells how it ended,
-	 * and who asked for it is answered then. Else 0, or SB_E_CONFIG and others: nothing changed, and lines tell
-	 * every mistake. With 0, lines are what takes effect after a restart alone. */
+	 * and who asked for it is answered then. SB_E_BUSY: another is under way, this one was not begun. Else 0, or
+	 * SB_E_CONFIG and others: nothing changed, and lines tell every mistake. With 0, lines are what takes effect
+	 * after a restart alone. */
 	int (*reload)(void *ctx, struct sb_manage_lines *lines);
 	/* What a call of number to domain ("" none) from source (family 0: none) would try now. out is zeroed. 0 or why
 	 * not. */

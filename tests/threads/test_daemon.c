@@ -120,8 +120,10 @@ static void reload(struct bench *b, unsigned n)
 	if (n % 2) {
 		reload_over(bench_reload(b));
 	} else {
-		assert_int_equal(sb_daemon_reload_begin(&b->d), 0);
-		assert_int_equal(sb_daemon_reload_begin(&b->d), SB_E_BUSY);
+		struct sb_config_errors errors = {0};
+		assert_int_equal(sb_daemon_reload_begin(&b->d, &errors), 0);
+		assert_int_equal(sb_daemon_reload_begin(&b->d, &errors), SB_E_BUSY);
+		assert_int_equal(errors.n, 0);
 		run.beside++;
 	}
 }
