@@ -88,6 +88,18 @@ static void free_lines(struct sb_manage_lines *l)
 	l->n = 0;
 }
 
+/* Nothing is said of what will run then: the one under way may be taken or refused, and may have read the file before
+ * it was changed. */
+static json_t *reload_busy(struct sb_call *c)
+{
+	char uid[16];
+	snprintf(uid, sizeof uid, "%u", (unsigned)c->client->uid);
+	sb_log(SB_LOG_WARN, "operator asked for a reload while another is under way", "uid", uid, NULL);
+	return sb_call_fail(c, SB_RPC_REFUSED,
+	        "another reload is under way, this one was not begun: ask again when that one is over, it may have "
+	        "read the file before your change");
+}
+
 json_t *sb_act_reload(struct sb_call *c)
 {
 	struct sb_manage_lines l = {.n = 0};
@@ -96,9 +108,10 @@ json_t *sb_act_reload(struct sb_call *c)
 	if (err == SB_MANAGE_LATER) {
 		c->later = c->client->waiting = true;
 		c->m->waiting_id = json_incref((json_t *)(uintptr_t)c->id); /* shared */
+	} else if (err == SB_E_BUSY) {
+		result = reload_busy(c);
 	} else {
-		if (err != SB_E_BUSY) /* the one under way will be told of */
-			sb_manage_reloaded(c->m, err, l.n ? l.line[0] : "");
+		sb_manage_reloaded(c->m, err, l.n ? l.line[0] : "");
 		result = reload_result(c, err, &l);
 	}
 	free_lines(&l);

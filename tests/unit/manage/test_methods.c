@@ -342,6 +342,23 @@ static void refused_reload_tells_every_mistake_and_what_ran_goes_on(void **state
 	json_decref(r);
 }
 
+/* What runs then is not for the refused request to say: the one under way may be taken. Nor is the last reload it. */
+static void reload_amid_another_says_what_became_of_it(void **state)
+{
+	struct world *w = *state;
+	w->reload_err = SB_E_BUSY;
+	json_t *r = world_ask(w, fd, "reload", NULL);
+	const json_t *error = json_object_get(r, "error");
+	assert_int_equal(number(error, "code", NULL), -32002);
+	const char *message = text(error, "message");
+	assert_non_null(strstr(message, "another reload is under way, this one was not begun: ask again"));
+	assert_null(strstr(message, "running configuration stays"));
+	json_decref(r);
+	r = world_result(w, fd, "status", NULL);
+	assert_true(json_is_null(json_object_get(r, "last_reload")));
+	json_decref(r);
+}
+
 /* Who asked for it waits, others do not; who has gone meanwhile is not told. */
 static void reload_beside_is_answered_when_it_is_over(void **state)
 {
@@ -417,6 +434,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(memory_tells_three_kinds_and_their_bounds, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                refused_reload_tells_every_mistake_and_what_ran_goes_on, setup, teardown),
+	        cmocka_unit_test_setup_teardown(reload_amid_another_says_what_became_of_it, setup, teardown),
 	        cmocka_unit_test_setup_teardown(reload_beside_is_answered_when_it_is_over, setup, teardown),
 	        cmocka_unit_test_setup_teardown(events_are_told_from_where_the_reader_stands, setup, teardown),
 	};
