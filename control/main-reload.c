@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* main-reload.c - who asked for a reload and is told how it ended: the client of the control socket, systemd, the log. */
+/* main-reload.c - who asked for a reload and is told how it ended: the client of the control socket, systemd, the log.
+ */
 #include "control/main.h"
 #include <systemd/sd-daemon.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c - switchbackd's command line. */
 #include "control/main.h"
+#include "control/config/file.h"
 #include <getopt.h>
 #include <sysexits.h>
 
@@ -14,13 +15,20 @@ static const char usage_text[] =
         "  -h, --help         this text\n"
         "  -V, --version      the version\n";
 
-static int load(struct sb_daemon *d, const char *file)
+/* A check may be given a pipe (/dev/stdin, <(...)), for nobody waits for it but who gave it. A daemon may not: a reload
+ * would find it empty, or wait for ever. */
+static int load(struct sb_daemon *d, const char *file, bool check)
 {
 	struct sb_config_errors errors = {0};
+	char *text = NULL;
+	size_t len = 0;
 	d->slots = sb_slots_new();
 	if (!d->slots)
 		return EX_OSERR;
-	int err = sb_config_load(file, NULL, 0, d->slots, &d->config, &errors);
+	if (check)
+		(void)sb_file_read(file, true, &text, &len); /* what is not read now is told below */
+	int err = sb_config_load(file, text, len, d->slots, &d->config, &errors);
+	free(text);
 	for (uint32_t i = 0; i < errors.n; i++)
 		fprintf(stderr, "%s\n", errors.line[i]);
 	if (err && errors.n == 0)
@@ -35,7 +43,7 @@ static int run(const char *file, bool check)
 	if (!d)
 		return EX_OSERR;
 	d->epoll_fd = d->timer_fd = d->signal_fd = -1;
-	int code = load(d, file);
+	int code = load(d, file, check);
 	if (code == 0 && check)
 		printf("%s: good, packet buffers of %u MB\n", file, sb_daemon_memory_mb(d->config));
 	if (code == 0 && !check) {

@@ -56,7 +56,7 @@ static int read_sources(struct reading *r, uint64_t *max)
 		*max += route->kind == SB_ROUTE_PREFIX && route->prefix;
 		if (route->kind != K_ROUTE_FILE || !route->prefixes_file)
 			continue;
-		int rc = sb_file_read(route->prefixes_file, true, &s->text, &s->len);
+		int rc = sb_file_read(route->prefixes_file, false, &s->text, &s->len);
 		if (rc == SB_E_NOMEM)
 			return rc;
 		snprintf(path, sizeof path, "routes[%u].prefixes_file", r->route);

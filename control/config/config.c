@@ -48,8 +48,12 @@ int sb_config_load(const char *file, const char *text, size_t len, struct sb_slo
 	char *read = NULL;
 	int rc = text ? 0 : sb_file_read(file, false, &read, &len);
 	*out = NULL;
-	if (rc == SB_E_IO)
+	if (rc == SB_E_IO) {
 		sb_mistake(&m, 0, "cannot be read: %s", strerror(errno));
+	} else if (rc == SB_E_INVAL) {
+		sb_mistake(&m, 0, "is not a regular file, allowed: a regular file of at most 1 GB");
+		rc = SB_E_CONFIG;
+	}
 	if (rc == 0)
 		rc = load_text(text ? text : read, len, &m, out);
 	if (sb_mistakes_give(&m, errors) && rc != SB_E_IO) {

@@ -70,8 +70,8 @@ struct sb_config_errors {
 };
 void sb_config_errors_free(struct sb_config_errors *e);
 
-/* Reads and checks a file (or text of len bytes named file, if text is not NULL). slots NULL: the snapshot's trunks
- * have no health slots yet, and nothing but the arguments is touched, so that it may run beside control. 0, or
+/* Reads and checks a regular file (or text of len bytes named file, if text is not NULL). slots NULL: the snapshot's
+ * trunks have no health slots yet, and nothing but the arguments is touched, so that it may run beside control. 0, or
  * SB_E_CONFIG with errors, SB_E_IO. */
 int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
         struct sb_config_errors *errors);

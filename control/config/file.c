@@ -30,14 +30,21 @@ static int read_all(int fd, char **text, size_t *len)
 	return got < 0 || n > SB_FILE_BYTES_MAX ? SB_E_IO : 0;
 }
 
-int sb_file_read(const char *file, bool regular, char **text, size_t *len)
+static bool may_be_read(int fd, bool pipe_too)
 {
 	struct stat st;
+	if (fstat(fd, &st))
+		return false;
+	return S_ISREG(st.st_mode) || (pipe_too && S_ISFIFO(st.st_mode) && fcntl(fd, F_SETFL, 0) == 0);
+}
+
+int sb_file_read(const char *file, bool pipe_too, char **text, size_t *len)
+{
 	*text = NULL;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0));
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* that of a pipe would wait for a writer */
 	if (fd < 0)
 		return errno == ENOMEM ? SB_E_NOMEM : SB_E_IO;
-	int rc = regular && (fstat(fd, &st) || !S_ISREG(st.st_mode)) ? SB_E_INVAL : read_all(fd, text, len);
+	int rc = may_be_read(fd, pipe_too) ? read_all(fd, text, len) : SB_E_INVAL;
 	int saved = errno;
 	close(fd);
 	if (rc) {

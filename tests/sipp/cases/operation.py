@@ -12,10 +12,10 @@ from harness.daemon import QUIET, Refused, trunk
 from harness.endpoint import answering
 
 
-def run_daemon(t, *arguments):
+def run_daemon(t, *arguments, **popen):
     """switchbackd to its end: (exit status, what it said)."""
     daemon = t.new_daemon(t.config())
-    process = daemon.spawn(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = daemon.spawn(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **popen)
     output, _ = process.communicate(timeout=20)
     return process.returncode, output
 
@@ -41,6 +41,32 @@ def check_names_file_line_and_key(t):
     assert status in (66, 74, 78) and "absent.yaml" in output, (status, output)
     status, output = run_daemon(t, "--no-such-option")
     assert status == 64, (status, output)
+
+
+@test(capture=False)
+def configuration_is_a_regular_file(t):
+    """P7: a FIFO that nobody writes to, a directory or a device holds up neither start nor reload; a check reads a pipe."""
+    fifo = t.directory / "fifo"
+    os.mkfifo(fifo)
+    for arguments in (("-c", fifo), ("-c", t.directory), ("-c", "/dev/zero", "--check")):
+        status, output = run_daemon(t, *map(str, arguments))
+        assert status == 78 and f"{arguments[1]}: is not a regular file" in output, (arguments, status, output)
+    ours, its = os.pipe()
+    os.write(its, json.dumps(t.config()).encode())
+    os.close(its)
+    status, output = run_daemon(t, "-c", f"/dev/fd/{ours}", "--check", pass_fds=[ours])
+    os.close(ours)
+    assert status == 0, (status, output)
+    t.start()
+    t.daemon.file.unlink()
+    os.mkfifo(t.daemon.file)
+    try:
+        t.daemon.call("reload")
+        raise AssertionError("a FIFO was taken")
+    except Refused as error:
+        assert f"{t.daemon.file}: is not a regular file" in str(error), error
+    t.daemon.file.unlink()
+    t.daemon.reload(t.daemon.settings)
 
 
 @test(capture=False)

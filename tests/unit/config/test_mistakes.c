@@ -2,6 +2,7 @@
 /* What an operator reads when the file is wrong: every mistake, each with its line, what is wrong and what is allowed.
  */
 #include "base.h"
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXPECT_MAX 6
@@ -466,6 +467,29 @@ static void a_file_that_cannot_be_read_is_told(void **state)
 	sb_slots_free(slots);
 }
 
+/* Nor does it wait for a writer. */
+static void what_is_no_regular_file_is_refused(void **state)
+{
+	char fifo[64];
+	const char *const files[] = {"/tmp", "/dev/null", "/dev/zero", fifo};
+	struct sb_slots *slots = sb_slots_new();
+	snprintf(fifo, sizeof fifo, "/tmp/sb-fifo-%d", (int)getpid());
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+		struct sb_config *c = NULL;
+		struct sb_config_errors e = {0};
+		char want[128];
+		snprintf(want, sizeof want, "%s: is not a regular file, allowed: a regular file of at most 1 GB",
+		        files[i]);
+		assert_int_equal(sb_config_load(files[i], NULL, 0, slots, &c, &e), SB_E_CONFIG);
+		assert_int_equal(e.n, 1);
+		assert_string_equal(e.line[0], want);
+		sb_config_errors_free(&e);
+	}
+	unlink(fifo);
+	sb_slots_free(slots);
+}
+
 /* A file cut off anywhere is refused or read, never a crash; and no cut leaks (the sanitizers look). */
 static void a_truncated_file_never_crashes(void **state)
 {
@@ -500,6 +524,7 @@ int main(void)
 	        cmocka_unit_test(all_mistakes_come_at_once_in_line_order),
 	        cmocka_unit_test(complaints_end_at_a_bound_and_say_so),
 	        cmocka_unit_test(a_file_that_cannot_be_read_is_told),
+	        cmocka_unit_test(what_is_no_regular_file_is_refused),
 	        cmocka_unit_test(a_truncated_file_never_crashes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
