@@ -24,19 +24,27 @@ static void free_dead(struct sb_load *l)
 /* Away from the workers' CPUs, if there is any other. What the system does not allow stays as it is. */
 static void step_aside(const struct sb_load *l)
 {
+	pthread_setname_np(pthread_self(), "sb-load");
 	sched_setaffinity(0, sizeof l->cpus, &l->cpus);
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 }
 
+static bool stopped(void *ctx)
+{
+	struct sb_load *l = ctx;
+	return atomic_load_explicit(&l->stop, memory_order_relaxed);
+}
+
 static void *work(void *arg)
 {
 	struct sb_load *l = arg;
+	const struct sb_stop stop = {stopped, l};
 	const uint64_t one = 1;
 	step_aside(l);
 	free_dead(l);
 	if (l->file[0])
-		l->err = sb_config_load(l->file, NULL, 0, NULL, &l->next, &l->errors);
+		l->err = sb_config_load_until(l->file, &stop, &l->next, &l->errors);
 	(void)!write(l->fd, &one, sizeof one);
 	return NULL;
 }
@@ -54,11 +62,19 @@ int sb_daemon_load_open(struct sb_daemon *d)
 	return d->load.opened ? 0 : SB_E_IO;
 }
 
+void sb_daemon_load_stop(struct sb_daemon *d)
+{
+	atomic_store_explicit(&d->load.stop, true, memory_order_relaxed);
+}
+
 void sb_daemon_load_close(struct sb_daemon *d)
 {
 	struct sb_load *l = &d->load;
+	sb_daemon_load_stop(d);
 	if (l->running)
-		pthread_join(l->thread, NULL); /* a file's end is its bound */
+		pthread_join(l->thread, NULL); /* a few thousand lines are its bound */
+	if (l->err == SB_E_STOPPED)
+		sb_log(SB_LOG_WARN, "the reload under way is given up", "file", l->file, NULL);
 	sb_config_free(l->next);
 	sb_config_errors_free(&l->errors);
 	free_dead(l);

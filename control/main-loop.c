@@ -124,6 +124,7 @@ int sb_daemon_loop(struct sb_daemon *d)
 		tick(d);
 		sb_manage_poll(d->manage, MANAGE_BURST);
 	}
+	sb_daemon_load_stop(d);
 	sd_notify(0, "STOPPING=1");
 	sb_log(SB_LOG_INFO, "stopping", NULL);
 	return d->exit_code;

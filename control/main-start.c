@@ -286,9 +286,9 @@ void sb_daemon_fini(struct sb_daemon *d)
 {
 	if (d->manage)
 		sb_manage_free(d->manage);
+	sb_daemon_load_close(d); /* while workers still relay: what it waits for is no pause of theirs */
 	if (d->dp)
 		sb_dataplane_stop(d->dp);
-	sb_daemon_load_close(d);
 	sb_engine_free(d->engine);
 	sb_ksock_close(d->ksock);
 	sb_netlink_close(d->netlink);

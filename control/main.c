@@ -26,7 +26,7 @@ static int load(struct sb_daemon *d, const char *file, bool check)
 	if (!d->slots)
 		return EX_OSERR;
 	if (check)
-		(void)sb_file_read(file, true, &text, &len); /* what is not read now is told below */
+		(void)sb_file_read(file, true, NULL, &text, &len); /* what is not read now is told below */
 	int err = sb_config_load(file, text, len, d->slots, &d->config, &errors);
 	free(text);
 	for (uint32_t i = 0; i < errors.n; i++)

@@ -33,12 +33,13 @@ struct sb_retired {
  * writes them before, and reads them and the rest after it has joined it. */
 struct sb_load {
 	pthread_t thread;
-	int fd;         /* eventfd: the thread's word that it is done. thread: wo, control: ro */
-	bool opened;    /* control alone */
-	bool running;   /* control alone */
-	bool again;     /* control alone: a reload was asked for meanwhile */
-	cpu_set_t cpus; /* constant while it runs */
-	char file[256]; /* what to load; "" nothing */
+	int fd;           /* eventfd: the thread's word that it is done. thread: wo, control: ro */
+	atomic_bool stop; /* give up the load. thread: ro, control: wo */
+	bool opened;      /* control alone */
+	bool running;     /* control alone */
+	bool again;       /* control alone: a reload was asked for meanwhile */
+	cpu_set_t cpus;   /* constant while it runs */
+	char file[256];   /* what to load; "" nothing */
 	int err;
 	struct sb_config *next;
 	struct sb_config_errors errors;
@@ -97,7 +98,8 @@ void sb_daemon_fib_tick(struct sb_daemon *d, uint64_t now_ms);
 void sb_daemon_retire(struct sb_daemon *d); /* frees what nobody uses any more */
 
 /* main-load.c */
-int sb_daemon_load_open(struct sb_daemon *d); /* 0 or SB_E_IO */
+int sb_daemon_load_open(struct sb_daemon *d);  /* 0 or SB_E_IO */
+void sb_daemon_load_stop(struct sb_daemon *d); /* the daemon ends: a load under way is given up within milliseconds */
 void sb_daemon_load_close(struct sb_daemon *d);
 /* Reads the file again beside the running daemon. 0: sb_daemon_loaded() will tell. SB_E_BUSY: another is under way,
  * this one is not begun. SB_E_NOMEM: there is no thread, which is a refused reload and told in errors. */

@@ -13,7 +13,7 @@ uint32_t sb_check_name(struct sb_check *c, const struct sb_names *names, const c
 	uint32_t index = sb_names_get(names, name);
 	if (index != SB_NAME_NONE)
 		return index;
-	const char *near = c->m->n < NEAREST_MAX ? sb_names_nearest(names, name) : NULL;
+	const char *near = c->m->n < NEAREST_MAX && !sb_mistakes_stopped(c->m) ? sb_names_nearest(names, name) : NULL;
 	sb_mistake(c->m, line, "%s: there is no %s \"%s\"%s%s%s, allowed: the name of a %s", path, kind, name,
 	        near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", kind);
 	return SB_NAME_NONE;

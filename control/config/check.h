@@ -12,7 +12,7 @@ struct sb_check {
 	struct sb_names ports, listeners, trunks, groups; /* name to index */
 };
 
-/* Checks everything; mistakes go to m. 0 (m tells whether all is well) or SB_E_NOMEM. */
+/* Checks everything; mistakes go to m. 0 (m tells whether all is well), SB_E_NOMEM or SB_E_STOPPED. */
 int sb_check(struct sb_raw *raw, struct sb_mistakes *m);
 
 /* Parts of it: the order is ports, listeners, trunks, groups, routes. Each fills the names of its own kind. */
@@ -21,7 +21,7 @@ void sb_check_listeners(struct sb_check *c);
 void sb_check_trunks(struct sb_check *c);
 void sb_check_groups(struct sb_check *c);
 int sb_check_routes(struct sb_check *c);
-/* Behind the routes, whose kinds and groups it goes by: fills raw->prefixes. 0 or SB_E_NOMEM. */
+/* Behind the routes, whose kinds and groups it goes by: fills raw->prefixes. 0, SB_E_NOMEM or SB_E_STOPPED. */
 int sb_check_prefixes(struct sb_check *c);
 
 /* The index of the thing called name, or SB_NAME_NONE and a mistake. name NULL: SB_NAME_NONE, it was complained of. */

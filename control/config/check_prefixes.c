@@ -45,6 +45,21 @@ static struct sb_raw_route *route_of(const struct reading *r)
 	return &r->c->raw->routes.list[r->route];
 }
 
+/* True every so many lines, once the load is given up. */
+static bool stopped_at(struct reading *r, uint64_t line)
+{
+	return line % SB_STOP_LINES == 0 && sb_mistakes_stopped(r->c->m);
+}
+
+static uint64_t count_lines(struct reading *r, const struct source *s)
+{
+	const char *end = s->text ? s->text + s->len : NULL;
+	uint64_t n = 0;
+	for (const char *p = s->text; p && (p = memchr(p, '\n', (size_t)(end - p))) && !stopped_at(r, ++n);)
+		p++;
+	return n;
+}
+
 /* Reads the files and counts what may be in them. */
 static int read_sources(struct reading *r, uint64_t *max)
 {
@@ -56,8 +71,8 @@ static int read_sources(struct reading *r, uint64_t *max)
 		*max += route->kind == SB_ROUTE_PREFIX && route->prefix;
 		if (route->kind != K_ROUTE_FILE || !route->prefixes_file)
 			continue;
-		int rc = sb_file_read(route->prefixes_file, false, &s->text, &s->len);
-		if (rc == SB_E_NOMEM)
+		int rc = sb_file_read(route->prefixes_file, false, m, &s->text, &s->len);
+		if (rc == SB_E_NOMEM || rc == SB_E_STOPPED)
 			return rc;
 		snprintf(path, sizeof path, "routes[%u].prefixes_file", r->route);
 		if (rc)
@@ -66,10 +81,10 @@ static int read_sources(struct reading *r, uint64_t *max)
 			        route->prefixes_file, rc == SB_E_INVAL ? "not a regular file" : strerror(errno));
 		else
 			++*max;
-		const char *end = s->text ? s->text + s->len : NULL;
-		for (const char *p = s->text; p && (p = memchr(p, '\n', (size_t)(end - p))); p++)
-			++*max;
+		*max += count_lines(r, s);
 	}
+	if (m->stopped)
+		return SB_E_STOPPED;
 	if (*max > SB_PREFIX_COUNT_MAX) {
 		sb_mistake(m, r->c->raw->at.key[K_ROUTES], "routes: have %llu prefixes, allowed: at most %u",
 		        (unsigned long long)*max, SB_PREFIX_COUNT_MAX);
@@ -214,7 +229,7 @@ static int read_source(struct reading *r, const struct source *s)
 	uint32_t mistakes = r->c->m->n;
 	memset(r->memo, 0, sizeof r->memo); /* they point into another text */
 	r->c->m->in = route_of(r)->prefixes_file;
-	while (p < end && !rc) {
+	while (p < end && !rc && !stopped_at(r, line + 1)) {
 		const char *eol = memchr(p, '\n', (size_t)(end - p));
 		if (!eol)
 			eol = end;
@@ -246,7 +261,8 @@ static uint32_t own_list(struct reading *r)
 static int read_routes(struct reading *r)
 {
 	int rc = 0;
-	for (r->route = 0; r->route < r->c->raw->routes.n && !rc && !r->c->m->nomem; r->route++) {
+	struct sb_mistakes *m = r->c->m;
+	for (r->route = 0; r->route < r->c->raw->routes.n && !rc && !m->nomem && !sb_mistakes_stopped(m); r->route++) {
 		struct sb_raw_route *route = route_of(r);
 		const struct source *s = &r->source[r->route];
 		route->first = r->p->table.n;

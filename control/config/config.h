@@ -76,6 +76,16 @@ void sb_config_errors_free(struct sb_config_errors *e);
 int sb_config_load(const char *file, const char *text, size_t len, struct sb_slots *slots, struct sb_config **out,
         struct sb_config_errors *errors);
 void sb_config_free(struct sb_config *c);
+
+/* Asked between the rows of a file, and wherever else a load would go on for long. */
+struct sb_stop {
+	bool (*asked)(void *ctx); /* true: the load is given up, and does not ask again */
+	void *ctx;
+};
+/* The same of a file for a thread that may have to end before: without slots, and SB_E_STOPPED with nothing in errors
+ * soon after stop said so. */
+int sb_config_load_until(
+        const char *file, const struct sb_stop *stop, struct sb_config **out, struct sb_config_errors *errors);
 /* Gives the snapshot's trunks their health slots. 0, or SB_E_CONFIG with errors: they are too few, none is taken. */
 int sb_config_take_slots(struct sb_config *c, struct sb_slots *slots, struct sb_config_errors *errors);
 

@@ -8,11 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_all(int fd, char **text, size_t *len)
+#define STEP ((size_t)16 << 20) /* bytes that are read without asking whether to go on */
+
+static int read_all(int fd, struct sb_mistakes *load, char **text, size_t *len)
 {
 	size_t room = 0, n = 0;
 	ssize_t got;
 	do {
+		if (load && sb_mistakes_stopped(load))
+			return SB_E_STOPPED;
 		if (n + 1 >= room) {
 			room = room ? room * 2 : 65536;
 			char *more = realloc(*text, room);
@@ -20,7 +24,7 @@ static int read_all(int fd, char **text, size_t *len)
 				return SB_E_NOMEM;
 			*text = more;
 		}
-		got = read(fd, *text + n, room - n - 1);
+		got = read(fd, *text + n, room - n - 1 < STEP ? room - n - 1 : STEP);
 		n += got > 0 ? (size_t)got : 0;
 	} while ((got > 0 && n <= SB_FILE_BYTES_MAX) || (got < 0 && errno == EINTR));
 	if (n > SB_FILE_BYTES_MAX)
@@ -38,13 +42,13 @@ static bool may_be_read(int fd, bool pipe_too)
 	return S_ISREG(st.st_mode) || (pipe_too && S_ISFIFO(st.st_mode) && fcntl(fd, F_SETFL, 0) == 0);
 }
 
-int sb_file_read(const char *file, bool pipe_too, char **text, size_t *len)
+int sb_file_read(const char *file, bool pipe_too, struct sb_mistakes *load, char **text, size_t *len)
 {
 	*text = NULL;
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* that of a pipe would wait for a writer */
 	if (fd < 0)
 		return errno == ENOMEM ? SB_E_NOMEM : SB_E_IO;
-	int rc = may_be_read(fd, pipe_too) ? read_all(fd, text, len) : SB_E_INVAL;
+	int rc = may_be_read(fd, pipe_too) ? read_all(fd, load, text, len) : SB_E_INVAL;
 	int saved = errno;
 	close(fd);
 	if (rc) {

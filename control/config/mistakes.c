@@ -2,6 +2,12 @@
 #include "control/config/mistakes.h"
 #include <stdarg.h>
 
+bool sb_mistakes_stopped(struct sb_mistakes *m)
+{
+	m->stopped = m->stopped || (m->stop && m->stop->asked(m->stop->ctx));
+	return m->stopped;
+}
+
 static struct sb_mistake_line *next_line(struct sb_mistakes *m)
 {
 	if (m->n == m->room) {

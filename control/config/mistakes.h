@@ -4,6 +4,7 @@
 #pragma once
 #include "control/config/config.h"
 
+#define SB_STOP_LINES   4096 /* lines of text that are read without asking whether to go on */
 #define SB_MISTAKES_MAX 1000 /* a file of another kind would give a line of complaint for every line it has */
 
 struct sb_mistake_line {
@@ -18,8 +19,13 @@ struct sb_mistakes {
 	uint32_t n, room;
 	uint32_t over; /* not kept, beyond SB_MISTAKES_MAX */
 	bool nomem;
+	bool stopped;               /* given up: what was read is not whole, and the mistakes mean nothing */
+	const struct sb_stop *stop; /* borrowed; NULL: nobody stops it */
 	struct sb_mistake_line *list;
 };
+
+/* Whether the load is given up, which it asks if it does not know it yet. */
+bool sb_mistakes_stopped(struct sb_mistakes *m);
 
 /* Adds "key: what is wrong, what is allowed" of a line; line 0: of the file as a whole. */
 void sb_mistake(struct sb_mistakes *m, uint32_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));

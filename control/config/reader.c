@@ -179,7 +179,7 @@ static bool read_list(struct sb_reading *r, const struct sb_key *k, yaml_node_t 
 	if (!entries)
 		return false;
 	bool good = true;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !sb_mistakes_stopped(r->m); i++) {
 		yaml_node_t *entry = yaml_document_get_node(&r->doc, item[i]);
 		uint8_t *to = entries + i * k->list->size;
 		uint32_t line = line_of(entry);
@@ -365,12 +365,32 @@ static void check_end(struct sb_reading *r, yaml_parser_t *p, const char *text, 
 	yaml_document_delete(&next);
 }
 
+struct input {
+	struct sb_mistakes *m;
+	const char *text;
+	size_t left;
+};
+
+/* For libyaml, which asks for a few kilobytes at a time: so it is stopped, too. */
+static int hand_out(void *ctx, unsigned char *to, size_t size, size_t *n)
+{
+	struct input *in = ctx;
+	if (sb_mistakes_stopped(in->m))
+		return 0;
+	*n = in->left < size ? in->left : size;
+	memcpy(to, in->text, *n);
+	in->text += *n;
+	in->left -= *n;
+	return 1;
+}
+
 static int load_document(struct sb_reading *r, const char *text, size_t len)
 {
+	struct input in = {r->m, text, len};
 	yaml_parser_t p;
 	if (!yaml_parser_initialize(&p))
 		return SB_E_NOMEM;
-	yaml_parser_set_input_string(&p, (const unsigned char *)text, len);
+	yaml_parser_set_input(&p, hand_out, &in);
 	if (yaml_parser_load(&p, &r->doc)) {
 		r->have_doc = true;
 		if (yaml_document_get_root_node(&r->doc))

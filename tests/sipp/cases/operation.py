@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the operator does: starts, checks, reloads, asks."""
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from harness.case import test
 from harness.daemon import QUIET, Refused, trunk
 from harness.endpoint import answering
+from harness.stall import held
 
 
 def run_daemon(t, *arguments, **popen):
@@ -258,6 +261,42 @@ def stop_is_quick_and_clean_under_load(t):
     t.daemon.wait_counter("calls", 50)
     assert t.daemon.stop() == 0
     assert not (t.directory / "control.sock").exists()
+
+
+def hold_the_loader(t, stack):
+    """The thread that reads a reload, held as soon as it is seen."""
+    tasks = Path(f"/proc/{t.daemon.process.pid}/task")
+    for _ in range(20000):
+        for task in tasks.iterdir():
+            try:
+                if (task / "comm").read_text().strip() == "sb-load":
+                    return stack.enter_context(held(int(task.name)))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has just ended
+        time.sleep(0.0005)
+    raise AssertionError("no thread loads")
+
+
+@test(capture=False)
+def stop_amid_a_reload_does_not_wait_for_its_end(t):
+    """SIGTERM while a million prefixes are read: the load is given up, exit status 0."""
+    t.start()
+    prefixes = t.directory / "prefixes"
+    with open(prefixes, "w", encoding="ascii") as f:
+        f.writelines(f"+{number}\n" for number in range(1000000, 2000000))
+    settings = json.loads(json.dumps(t.daemon.settings))
+    settings["routes"].append({"prefixes_file": str(prefixes), "groups": ["all"]})
+    t.daemon.write(settings)
+    with contextlib.ExitStack() as stack:
+        t.daemon.process.send_signal(signal.SIGHUP)
+        hold_the_loader(t, stack)
+        t.daemon.process.send_signal(signal.SIGTERM)
+        for _ in range(20000):
+            if "stopping" in t.daemon.tail():
+                break
+            time.sleep(0.0005)
+    assert t.daemon.stop(books=False) == 0
+    assert "the reload under way is given up" in t.daemon.tail(), t.daemon.tail()
 
 
 def worker_rest(t, seconds=2.0):

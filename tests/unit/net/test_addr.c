@@ -57,12 +57,12 @@ static void every_error_has_a_text_of_its_own(void **s)
 {
 	assert_string_equal(sb_err_text(0), "ok");
 	assert_string_equal(sb_err_text(1), "unknown error");
-	for (int a = SB_E_BUSY; a <= 0; a++) {
+	for (int a = SB_E_STOPPED; a <= 0; a++) {
 		assert_string_not_equal(sb_err_text(a), "unknown error");
-		for (int b = SB_E_BUSY; b < a; b++)
+		for (int b = SB_E_STOPPED; b < a; b++)
 			assert_string_not_equal(sb_err_text(a), sb_err_text(b));
 	}
-	assert_string_equal(sb_err_text(SB_E_BUSY - 1), "unknown error"); /* one more error: name it here */
+	assert_string_equal(sb_err_text(SB_E_STOPPED - 1), "unknown error"); /* one more error: name it here */
 }
 
 int main(void)
