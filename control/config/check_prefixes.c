@@ -7,6 +7,7 @@
  * from those of a line shortly before. */
 #include "control/config/check.h"
 #include "control/config/file.h"
+#include "control/config/huge.h"
 #include "control/config/value.h"
 #include <errno.h>
 
@@ -290,7 +291,7 @@ int sb_check_prefixes(struct sb_check *c)
 	if (rc == 0)
 		rc = sb_prefixes_init(r->p, (uint32_t)max);
 	if (rc == 0 && max) {
-		r->line = malloc(max * sizeof *r->line);
+		r->line = sb_huge_alloc(max * sizeof *r->line);
 		rc = r->line ? read_routes(r) : SB_E_NOMEM;
 	}
 	for (uint32_t i = 0; r->source && i < c->raw->routes.n; i++)

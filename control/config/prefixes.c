@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/config/prefixes.h"
+#include "control/config/huge.h"
 #include <stdlib.h>
 #include <switchback/err.h>
-#include <sys/mman.h>
 
-#define HUGE_PAGE (2u << 20)
-
-/* Zeroed. Lines lie where pages are huge, if they fill any: a look-up touches them at random, and each ordinary page
- * would cost it a walk through the page tables. */
+/* Zeroed. A look-up touches lines at random: each ordinary page would cost it a walk through the page tables. */
 static struct sb_prefix_line *new_lines(uint32_t n)
 {
-	size_t align = sizeof(struct sb_prefix_line), size = n * sizeof(struct sb_prefix_line);
-	if (size >= HUGE_PAGE) {
-		align = HUGE_PAGE;
-		size = (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-	}
-	void *lines = aligned_alloc(align, size);
-	if (!lines)
-		return NULL;
-	if (align == HUGE_PAGE)
-		(void)madvise(lines, size, MADV_HUGEPAGE); /* without them it is slower, not wrong */
-	memset(lines, 0, size);
-	return lines;
+	void *lines = sb_huge_alloc(n * sizeof(struct sb_prefix_line));
+	return lines ? memset(lines, 0, n * sizeof(struct sb_prefix_line)) : NULL;
 }
 
 int sb_prefixes_init(struct sb_prefixes *p, uint32_t max)
@@ -31,7 +18,7 @@ int sb_prefixes_init(struct sb_prefixes *p, uint32_t max)
 		return 0;
 	p->table.n_lines = max / SB_PREFIX_LOAD + 1;
 	p->table.line = new_lines(p->table.n_lines);
-	p->table.place = malloc(max * sizeof *p->table.place);
+	p->table.place = sb_huge_alloc(max * sizeof *p->table.place);
 	return p->table.line && p->table.place ? 0 : SB_E_NOMEM;
 }
 
