@@ -3,7 +3,6 @@
 #include "dataplane/call/txn.h"
 #include "dataplane/sip/osip.h"
 #include <switchback/err.h>
-#include <strings.h>
 
 #define LINGER_PER_TICK  64
 #define UNARMED_PER_TICK 64
@@ -53,6 +52,7 @@ struct sb_core *sb_core_init(const struct sb_core_config *cfg)
 	c->cfg = *cfg;
 	sb_hash_key(&cfg->keys, SB_KEY_TABLE, c->table_key);
 	sb_hash_key(&cfg->keys, SB_KEY_LOOP, c->loop_key);
+	sb_shed_init(c);
 	c->txn = (struct sb_txn *)(void *)(mem + l.txn);
 	c->linger = (struct sb_linger *)(void *)(mem + l.linger);
 	c->chains = (uint32_t *)(void *)(mem + l.chains);
@@ -119,52 +119,6 @@ static void set_now(struct sb_core *c, uint64_t now_us)
 	c->now_ms = now_us / 1000;
 }
 
-/* ACK and CANCEL have their INVITE's key. */
-static uint64_t method_of(const struct sb_sip *sip)
-{
-	return sip->method == SB_M_ACK || sip->method == SB_M_CANCEL ? SB_M_INVITE : sip->method;
-}
-
-/* The server transaction key (17.2.3). */
-static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip)
-{
-	uint64_t method = method_of(sip);
-	struct sb_span other = sip->method == SB_M_OTHER ? sip->method_text : (struct sb_span){0, 0};
-	if (sip->via.branch.len > 7 && strncasecmp(sb_at(sip, sip->via.branch), "z9hG4bK", 7) == 0) {
-		const struct sb_piece first[] = {{sb_at(sip, sip->via.branch), sip->via.branch.len},
-		        {sb_at(sip, sip->via.host), sip->via.host.len}, {sb_at(sip, other), other.len}};
-		return sb_hash(c->table_key, method << 32 | sip->via.port, first, other.len ? 3 : 2);
-	}
-	/* an RFC 2543 client: no usable branch */
-	const struct sb_piece first[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
-	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len},
-	        {sb_at(sip, other), other.len}};
-	return sb_hash(c->table_key, method << 32, first, other.len ? 4 : 3);
-}
-
-void sb_core_look(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read, struct sb_look *look)
-{
-	look->read = (uint8_t)read;
-	if (read == SB_READ_REQUEST) {
-		const struct sb_piece call_id = {sb_at(sip, sip->call_id), sip->call_id.len};
-		look->call = sb_hash(c->table_key, 0, &call_id, 1);
-		look->key = key_of(c, sip);
-		look->key2 = (uint32_t)((look->call ^ method_of(sip) << 32 ^ sip->cseq) * 0x9e3779b97f4a7c15ull >> 32);
-	} else if (read == SB_READ_RESPONSE) {
-		look->final = sip->status >= 200;
-		look->cookie_err =
-		        sb_cookie_read(&c->cfg.keys, sb_at(sip, sip->via.branch), sip->via.branch.len, &look->cookie);
-	}
-}
-
-uint8_t sb_core_owner(const struct sb_core *c, const struct sb_look *look)
-{
-	if (look->read == SB_READ_REQUEST)
-		return (uint8_t)(look->call % c->cfg.n_workers);
-	bool ours = look->read == SB_READ_RESPONSE && !look->cookie_err && look->cookie.kind == SB_COOKIE_TXN;
-	return ours && look->cookie.worker < c->cfg.n_workers ? look->cookie.worker : c->cfg.worker;
-}
-
 static bool in_slot(const struct sb_core *c, const struct sb_look *look)
 {
 	return look->read == SB_READ_RESPONSE && !look->cookie_err && look->cookie.kind == SB_COOKIE_TXN &&
@@ -192,6 +146,13 @@ void sb_core_prefetch_more(const struct sb_core *c, const struct sb_look *look)
 		sb_txn_prefetch_end(c, &c->txn[look->cookie.slot]);
 }
 
+/* It belongs to no transaction. */
+static struct sb_end unknown(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
+{
+	return look->brief ? sb_shed_overload(c, pkt, sip, look) : sb_request_new(c, pkt, sip, look);
+}
+
 static struct sb_end request(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
 {
@@ -215,7 +176,7 @@ static struct sb_end request(
 		sb_count(c->cfg.counters, SB_C_retransmissions_in);
 		return sb_ended(SB_C_end_consumed); /* RFC 6026: absorbed */
 	}
-	return sb_request_new(c, pkt, sip, look);
+	return unknown(c, pkt, sip, look);
 }
 
 static struct sb_end probe_answered(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
@@ -247,6 +208,8 @@ static struct sb_end response(
 		return sb_ended(look->cookie_err == SB_E_FORGED ? SB_C_drop_forged_cookie : SB_C_drop_stray_response);
 	if (k->kind == SB_COOKIE_PROBE)
 		return probe_answered(c, sip, k);
+	if (sip->status >= 300)
+		sb_shed_came_back(c, sip);
 	if (k->kind == SB_COOKIE_STATELESS)
 		return sb_dialog_response(c, sip, k);
 	struct sb_txn *t = sb_txn_of_cookie(c, k);
@@ -278,6 +241,8 @@ struct sb_end sb_core_packet(struct sb_core *c, const struct sb_pkt *pkt, const 
 		return bad_request(c, pkt, sip);
 	case SB_READ_BAD_RESPONSE:
 		return sb_ended(SB_C_drop_bad_response);
+	case SB_READ_SHED_ACK:
+		return sb_ended(SB_C_drop_stray_ack);
 	case SB_READ_KEEPALIVE:
 		return sb_ended(SB_C_drop_keepalive);
 	case SB_READ_STUN:

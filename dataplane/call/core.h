@@ -71,8 +71,15 @@ struct sb_look {
 	uint32_t key2;           /* ... and what must agree as well */
 	uint8_t read;            /* enum sb_read: which of these were set */
 	bool final;              /* responses: it may end a transaction */
+	bool brief;              /* requests: read in brief, to be turned away if it belongs to no transaction */
 };
 
+/* Reads a datagram, as sb_sip_read() does, and looks at it. Past capacity an INVITE of this worker that is to be shed,
+ * and the ACK of such a 503, are read no further than that takes. */
+enum sb_read sb_core_read(const struct sb_core *core, struct sb_sip *sip, const struct sb_pkt *pkt, bool osip,
+        struct sb_look *look, bool *asked_osip);
+
+/* The second half of that, for what has been read. */
 void sb_core_look(const struct sb_core *core, const struct sb_sip *sip, enum sb_read read, struct sb_look *look);
 
 /* The worker that owns a message (hash of Call-ID). Responses that no transaction waits for belong to whoever gets

@@ -53,21 +53,16 @@ void sb_out_tag(const struct sb_core *c, const struct sb_sip *sip, char tag[16])
 	const struct sb_piece pieces[] = {{sb_at(sip, sip->call_id), sip->call_id.len},
 	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.branch), sip->via.branch.len}};
 	const uint64_t words[SB_MAC_WORDS] = {sip->cseq};
-	uint64_t h = sb_tag_mac(&c->cfg.keys, words, pieces, 3);
-	for (unsigned i = 0; i < 16; i++, h >>= 4)
-		tag[i] = "0123456789abcdef"[h & 15];
+	sb_tag_write(sb_tag_mac(&c->cfg.keys, words, pieces, 3), tag);
 }
 
-struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, unsigned status,
-        const char *reason, const char *extra)
+struct sb_end sb_out_reply_tagged(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        unsigned status, const char *reason, const char *extra, const char tag[16])
 {
-	char tag[16];
-	if (status != 100)
-		sb_out_tag(c, sip, tag);
 	struct sb_reply reply = {.status = status,
 	        .reason = reason ? reason : sb_reason(status),
 	        .to_tag = tag,
-	        .to_tag_len = sizeof tag,
+	        .to_tag_len = 16,
 	        .extra = extra,
 	        .source = pkt->peer};
 	/* A broken request may have no body to begin at: then it is copied from as a whole. */
@@ -81,6 +76,14 @@ struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const st
 	if (!sb_out_send(c, out, n, &to, pkt->listener))
 		return sb_ended(n < 0 ? SB_C_drop_too_large : SB_C_drop_no_route);
 	return sb_ended(SB_C_end_replied);
+}
+
+struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, unsigned status,
+        const char *reason, const char *extra)
+{
+	char tag[16];
+	sb_out_tag(c, sip, tag);
+	return sb_out_reply_tagged(c, pkt, sip, status, reason, extra, tag);
 }
 
 struct sb_trunk_stats *sb_stats_of(struct sb_core *c, const struct sb_txn *t, uint16_t trunk)

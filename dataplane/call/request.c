@@ -4,72 +4,15 @@
 #include "dataplane/call/txn.h"
 #include <strings.h>
 
-#define SHED_EXTRA_MAX  48
 #define UNSUPPORTED_MAX 512
 
-static bool trusted(const struct sb_core *c, const struct sb_pkt *pkt)
+bool sb_request_trusted(const struct sb_core *c, const struct sb_pkt *pkt)
 {
 	const struct sb_snap_listener *l = pkt->listener;
 	for (uint32_t i = 0; i < l->n_trust; i++)
 		if (sb_net_has(&c->snap->nets[l->trust + i], &pkt->peer))
 			return true;
 	return false;
-}
-
-/* The line, without printf: past capacity this is what a worker does most. */
-static const char *retry_after(uint32_t seconds, char line[SHED_EXTRA_MAX])
-{
-	static const char name[] = "Retry-After: ";
-	char *p = line + SHED_EXTRA_MAX - 3;
-	memcpy(p, "\r\n", 3);
-	do
-		*--p = (char)('0' + seconds % 10);
-	while (seconds /= 10);
-	return memcpy(p - (sizeof name - 1), name, sizeof name - 1);
-}
-
-/* 503 with Retry-After: whoever is shed is told when to come back (P13). */
-static struct sb_end shed(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
-{
-	char line[SHED_EXTRA_MAX];
-	const char *extra = retry_after(c->snap->retry_after_s, line);
-	return sb_out_reply(c, pkt, sip, 503, NULL, extra);
-}
-
-/* At most one event a second. */
-static void tell_shed(struct sb_core *c, enum sb_event kind, uint64_t *told_ms, uint16_t code, const struct sb_sip *sip)
-{
-	if (c->now_ms - *told_ms < 1000 && *told_ms)
-		return;
-	struct sb_mail m = {.kind = (uint8_t)kind, .trunk = SB_NO_TRUNK, .trunk2 = SB_NO_TRUNK, .code = code};
-	*told_ms = c->now_ms;
-	sb_tell_event(c, NULL, &m, sip);
-}
-
-static struct sb_end table_full(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
-{
-	sb_count(c->cfg.counters, SB_C_shed_table_full);
-	tell_shed(c, SB_EVENT_TABLE_FULL, &c->full_event_ms, 503, sip);
-	return shed(c, pkt, sip);
-}
-
-/* Evenly: after any number of INVITEs those turned away are the share of them, to one. */
-static bool overloaded(struct sb_core *c)
-{
-	if (!c->shed_share)
-		return false;
-	c->shed_sum += c->shed_share;
-	if (c->shed_sum < SB_SHED_ALL)
-		return false;
-	c->shed_sum -= SB_SHED_ALL;
-	return true;
-}
-
-static struct sb_end overload(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip)
-{
-	sb_count(c->cfg.counters, SB_C_shed_overload);
-	tell_shed(c, SB_EVENT_OVERLOAD, &c->overload_event_ms, (uint16_t)(c->shed_share * 100 / SB_SHED_ALL), sip);
-	return shed(c, pkt, sip);
 }
 
 /* The bucket of a source: its own, or the one of its set that has rested longest. */
@@ -231,7 +174,7 @@ static struct sb_end begin(struct sb_core *c, const struct sb_pkt *pkt, const st
 	struct sb_txn *t = text.at ? sb_txn_new(c, invite ? SB_TXN_INVITE : SB_TXN_OTHER) : NULL;
 	if (!t) {
 		sb_store_drop(&c->store, &text);
-		return table_full(c, pkt, sip);
+		return sb_shed_table_full(c, pkt, sip);
 	}
 	fill(c, t, pkt, sip, cand);
 	t->request = text;
@@ -284,7 +227,7 @@ struct sb_end sb_request_new(
 		return in_dialog(c, pkt, sip, &own);
 	if (sip->method == SB_M_ACK)
 		return sb_ended(SB_C_drop_stray_ack);
-	if (!trusted(c, pkt))
+	if (!sb_request_trusted(c, pkt))
 		return sb_out_reply(c, pkt, sip, 403, NULL, NULL); /* one answer, no state, nothing resent (P21) */
 	unsigned status = refusal(c, sip, &own);
 	if (status)
@@ -293,19 +236,20 @@ struct sb_end sb_request_new(
 		unsupported(sip, extra, sizeof extra);
 		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
 	}
-	if (sip->method == SB_M_INVITE && overloaded(c))
-		return overload(c, pkt, sip); /* before all that costs */
+	if (sip->method == SB_M_INVITE && sb_shed_call(c, look->call))
+		return sb_shed_overload(c, pkt, sip, look); /* before all that costs */
 	uint32_t loop = loop_hash(c, sip);
 	if (looped(c, sip, loop))
 		return sb_out_reply(c, pkt, sip, 482, NULL, NULL);
 	if (sip->method == SB_M_INVITE && over_rate(c, &pkt->peer)) {
 		sb_count(c->cfg.counters, SB_C_shed_rate);
-		return shed(c, pkt, sip);
+		return sb_shed_reply(c, pkt, sip);
 	}
 	steer(c, pkt, sip, look, &cand);
 	if (!cand.route)
 		return sb_out_reply(c, pkt, sip, 404, NULL, NULL);
 	if (cand.n == 0)
-		return shed(c, pkt, sip); /* the operator has switched every trunk off: another edge may do better */
+		return sb_shed_reply(
+		        c, pkt, sip); /* the operator has switched every trunk off: another edge may do better */
 	return begin(c, pkt, sip, &cand, own.n, loop, look);
 }

@@ -15,7 +15,7 @@
 #define SB_RATE_SOURCES 4096        /* token buckets of invite_rate_per_source */
 
 /* What keys are derived for (sb_hash_key). */
-enum { SB_KEY_TABLE = 1, SB_KEY_LOOP };
+enum { SB_KEY_TABLE = 1, SB_KEY_LOOP, SB_KEY_SHED };
 
 enum sb_txn_kind {
 	SB_TXN_FREE,
@@ -142,7 +142,13 @@ struct sb_core {
 	uint64_t events_ms;          /* limiter of the event log */
 	uint32_t events_n;
 	uint64_t full_event_ms;
-	uint32_t shed_share, shed_sum; /* of SB_SHED_ALL; what the INVITEs since the last one shed add up to */
+	uint32_t shed_share; /* of SB_SHED_ALL */
+	char shed_extra[32]; /* "Retry-After: ...", of so many seconds */
+	uint32_t shed_extra_s;
+	uint64_t shed_tag;          /* what tags of its 503s begin with: the upper half */
+	char shed_tag_text[8];      /* the same */
+	uint8_t shed_key[16];       /* of the other half */
+	uint64_t shed_tag_until_ms; /* one has come back by a trunk: until then ACKs with such tags are looked up */
 	uint64_t overload_event_ms;
 	struct sb_rate *rates;
 	struct sb_core_usage usage;
@@ -180,6 +186,9 @@ struct sb_addr sb_out_target(const struct sb_sip *sip, const struct sb_addr *sou
 /* Answers a request without state. */
 struct sb_end sb_out_reply(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, unsigned status,
         const char *reason, const char *extra);
+/* The same with a To tag of 16 bytes. */
+struct sb_end sb_out_reply_tagged(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        unsigned status, const char *reason, const char *extra, const char tag[16]);
 /* The To tag of our own answers: the same for the same request, so that retransmissions get the same. 16 bytes. */
 void sb_out_tag(const struct sb_core *c, const struct sb_sip *sip, char tag[16]);
 struct sb_end sb_ended(enum sb_counter counter);
@@ -259,9 +268,29 @@ struct sb_end sb_other_response(
 void sb_other_time(struct sb_core *c, struct sb_txn *t);
 void sb_other_leg_failed(struct sb_core *c, struct sb_txn *t, unsigned leg, enum sb_evidence why);
 
+/* ---- shed.c: new calls that are turned away */
+void sb_shed_init(struct sb_core *c);
+/* Which calls are shed, their Call-ID's hash says: as long as the share stands, copies of an INVITE (sent again, or
+ * forked) and the one that follows a challenge fare as the first did. None that was turned away rings all the same. The
+ * bits are not those that choose a worker, and trunks are drawn by another mix of the hash. */
+bool sb_shed_call(const struct sb_core *c, uint64_t call);
+/* Is it an ACK of sb_shed_overload()'s answer? Only that bears such a tag, unless sb_shed_came_back() has seen one. */
+bool sb_shed_acked(const struct sb_core *c, const struct sb_pkt *pkt);
+/* A refusal comes from a trunk; if it is one of ours that has gone round, its tag will be in ACKs that mean something.
+ */
+void sb_shed_came_back(struct sb_core *c, const struct sb_sip *sip);
+/* 503 with Retry-After: whoever is shed is told when to come back. */
+struct sb_end sb_shed_reply(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip);
+struct sb_end sb_shed_table_full(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip);
+/* Of an INVITE that may have been read in brief. */
+struct sb_end sb_shed_overload(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look);
+
 /* ---- request.c: requests that belong to no transaction yet */
 struct sb_end sb_request_new(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look);
+
+bool sb_request_trusted(const struct sb_core *c, const struct sb_pkt *pkt);
 
 /* ---- dialog.c: relaying without state */
 enum sb_route_owner { SB_ROUTE_NONE, SB_ROUTE_FOREIGN, SB_ROUTE_UNSIGNED, SB_ROUTE_SIGNED };

@@ -44,9 +44,8 @@ static void index_all(struct sb_worker *w)
 		bool asked = false;
 		if (np->kind != SB_NET_SIP)
 			continue;
-		np->read = (uint8_t)sb_sip_read(&np->sip, np->pkt.text, np->pkt.len, osip, &asked);
-		sb_core_look(w->core, &np->sip, (enum sb_read)np->read, &np->look);
-		if (np->read <= SB_READ_BAD_RESPONSE)
+		np->read = (uint8_t)sb_core_read(w->core, &np->sip, &np->pkt, osip, &np->look, &asked);
+		if (np->read < SB_READ_NOT_SIP)
 			*(asked ? &slow : &fast) += 1;
 	}
 	sb_count_add(&w->counters, SB_C_sip_fast, fast);

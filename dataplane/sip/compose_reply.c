@@ -3,7 +3,28 @@
 #include "dataplane/sip/compose.h"
 #include "dataplane/sip/edit.h"
 
-/* All Via lines. One alone, as most have it, is copied with its line end. */
+/* One Via line, whose sender asks for rport and has filled in nothing: as most are. */
+static bool is_usual(const struct sb_sip *sip)
+{
+	const struct sb_via *via = &sip->via;
+	return sip->n_via_lines == 1 && via->rport_at && !via->rport.off && !via->received_at &&
+	       sip->text[sip->via_line_next - 2] == '\r';
+}
+
+/* It, with what is asked for: the same as edits make of it. */
+static void usual_via(const struct sb_sip *sip, const struct sb_addr *source, struct sb_out *o)
+{
+	uint32_t rport = sip->via.rport_at, end = (uint32_t)sip->via.value.off + sip->via.value.len;
+	out_padded(o, sip->text + sip->via_line, rport - sip->via_line);
+	out_text(o, "=");
+	out_number(o, source->port);
+	out_padded(o, sip->text + rport, end - rport);
+	out_text(o, ";received=");
+	out_ip(o, source);
+	out_padded(o, sip->text + end, sip->via_line_next - end);
+}
+
+/* All Via lines. One alone is copied with its line end. */
 static void via_lines(const struct sb_sip *sip, const struct sb_addr *source, struct sb_out *o)
 {
 	struct sb_edits edits;
@@ -11,6 +32,10 @@ static void via_lines(const struct sb_sip *sip, const struct sb_addr *source, st
 	uint32_t at = sip->via_line;
 	if (at == 0)
 		return;
+	if (is_usual(sip)) {
+		usual_via(sip, source, o);
+		return;
+	}
 	edit_begin(&edits);
 	edit_top_via(&edits, sip, source);
 	if (sip->n_via_lines == 1 && sip->text[sip->via_line_next - 2] == '\r') {
@@ -25,13 +50,19 @@ static void via_lines(const struct sb_sip *sip, const struct sb_addr *source, st
 	}
 }
 
+/* Do the two lines follow one another? */
+static bool adjoin(const struct sb_sip *sip, struct sb_span line, struct sb_span next)
+{
+	uint32_t end = (uint32_t)line.off + line.len;
+	return line.len && next.len && next.off == end + 2 && sip->text[end] == '\r';
+}
+
 /* Lines that follow one another in the request are copied as one. */
 static void out_lines(struct sb_out *o, const struct sb_sip *sip, const struct sb_span *lines, unsigned n)
 {
 	struct sb_span run = {0, 0};
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t end = (uint32_t)run.off + run.len;
-		if (run.len && lines[i].len && lines[i].off == end + 2 && sip->text[end] == '\r') {
+		if (adjoin(sip, run, lines[i])) {
 			run.len = (uint16_t)(run.len + 2 + lines[i].len);
 			continue;
 		}
@@ -41,23 +72,51 @@ static void out_lines(struct sb_out *o, const struct sb_sip *sip, const struct s
 	out_line(o, sip, run);
 }
 
+/* From to CSeq, with a tag behind To: as a rule that is two pieces and the tag between them. */
+static void tagged_lines(struct sb_out *o, const struct sb_sip *sip, const struct sb_reply *reply)
+{
+	uint32_t to_end = (uint32_t)sip->to_line.off + sip->to_line.len;
+	uint32_t end = (uint32_t)sip->cseq_line.off + sip->cseq_line.len;
+	if (adjoin(sip, sip->from_line, sip->to_line)) {
+		out_padded(o, sb_at(sip, sip->from_line), to_end - sip->from_line.off);
+	} else {
+		out_line(o, sip, sip->from_line);
+		out_padded(o, sb_at(sip, sip->to_line), sip->to_line.len);
+	}
+	out_text(o, ";tag=");
+	out_put(o, reply->to_tag, reply->to_tag_len);
+	if (adjoin(sip, sip->to_line, sip->call_id_line) && adjoin(sip, sip->call_id_line, sip->cseq_line)) {
+		out_padded(o, sip->text + to_end, end - to_end);
+		out_text(o, "\r\n");
+		return;
+	}
+	out_text(o, "\r\n");
+	out_line(o, sip, sip->call_id_line);
+	out_line(o, sip, sip->cseq_line);
+}
+
+static void status_line(struct sb_out *o, unsigned status, const char *reason)
+{
+	if (!out_room(o, 12))
+		return;
+	char *p = o->p + o->len;
+	memcpy(p, "SIP/2.0 ", 8);
+	p[8] = (char)('0' + status / 100);
+	p[9] = (char)('0' + status / 10 % 10);
+	p[10] = (char)('0' + status % 10);
+	p[11] = ' ';
+	o->len += 12;
+	out_text(o, reason);
+	out_text(o, "\r\n");
+}
+
 int sb_compose_reply(const struct sb_sip *sip, const struct sb_reply *reply, char *out, size_t cap)
 {
 	struct sb_out o = {.p = out, .cap = cap};
-	out_text(&o, "SIP/2.0 ");
-	out_number(&o, reply->status);
-	out_text(&o, " ");
-	out_text(&o, reply->reason);
-	out_text(&o, "\r\n");
+	status_line(&o, reply->status, reply->reason);
 	via_lines(sip, &reply->source, &o);
 	if (sip->to_line.len && sip->to_tag.len == 0 && reply->to_tag_len) {
-		out_line(&o, sip, sip->from_line);
-		out_padded(&o, sb_at(sip, sip->to_line), sip->to_line.len);
-		out_text(&o, ";tag=");
-		out_put(&o, reply->to_tag, reply->to_tag_len);
-		out_text(&o, "\r\n");
-		out_line(&o, sip, sip->call_id_line);
-		out_line(&o, sip, sip->cseq_line);
+		tagged_lines(&o, sip, reply);
 	} else {
 		const struct sb_span lines[] = {sip->from_line, sip->to_line, sip->call_id_line, sip->cseq_line};
 		out_lines(&o, sip, lines, 4);

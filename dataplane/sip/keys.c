@@ -233,6 +233,11 @@ uint64_t sb_tag_mac(
 	return mac(k->boot, DOMAIN_TAG, words, SB_MAC_WORDS, pieces, n, 2, 4);
 }
 
+void sb_tag_write(uint64_t tag, char out[16])
+{
+	hex16(tag, out);
+}
+
 void sb_hash_key(const struct sb_keys *k, uint32_t purpose, uint8_t key[16])
 {
 	for (uint64_t half = 0; half < 2; half++) {

@@ -69,6 +69,9 @@ uint64_t sb_branch_mac(
 uint64_t sb_tag_mac(
         const struct sb_keys *k, const uint64_t words[SB_MAC_WORDS], const struct sb_piece *pieces, unsigned n);
 
+/* As it is written: 16 hex digits. */
+void sb_tag_write(uint64_t tag, char out[16]);
+
 /* Keyed hash of a number and pieces, for tables and choices that never leave this process. Not the same on every
  * processor. The key is one of sb_hash_key(): a hash that somebody is shown, be it in part, has a key of its own
  * purpose, since it may tell its key. */

@@ -351,23 +351,33 @@ static inline bool plain_rest(const struct plain *p)
 	return true;
 }
 
-bool sb_read_plain(struct sb_reader *r, const struct sb_lines *lines, enum sb_read *read)
+/* Names all lines. False: they are not plain. */
+static inline __attribute__((always_inline)) bool plain_lines(struct plain *p)
 {
 	const uint32_t once = BIT(SB_F_FROM) | BIT(SB_F_TO) | BIT(SB_F_CALL_ID) | BIT(SB_F_CSEQ);
-	struct plain p;
-	struct sb_sip *sip = r->sip;
+	const struct sb_lines *lines = p->lines;
+	struct sb_sip *sip = p->r->sip;
 	if (lines->n > PLAIN_LINES_MAX || lines->body == 0 || lines->bare_lf || lines->bare_cr)
 		return false;
-	p.r = r;
-	p.lines = lines;
-	name_lines(&p);
-	if ((p.seen & (once | BIT(SB_F_VIA))) != (once | BIT(SB_F_VIA)) ||
-	        (p.again & (once | BIT(SB_F_CONTENT_LENGTH))))
+	name_lines(p);
+	if ((p->seen & (once | BIT(SB_F_VIA))) != (once | BIT(SB_F_VIA)) ||
+	        (p->again & (once | BIT(SB_F_CONTENT_LENGTH))))
 		return false;
 	sip->first_header = (uint16_t)(lines->end[0] + 1);
 	sip->header_end = (uint16_t)(lines->end[lines->n - 1] + 1);
 	sip->body = (uint16_t)lines->body;
 	sip->answerable = true;
+	return true;
+}
+
+bool sb_read_plain(struct sb_reader *r, const struct sb_lines *lines, enum sb_read *read)
+{
+	struct plain p;
+	struct sb_sip *sip = r->sip;
+	p.r = r;
+	p.lines = lines;
+	if (!plain_lines(&p))
+		return false;
 	*read = plain_start(r, lines->end[0] - 1u);
 	return *read <= SB_READ_RESPONSE && sip->error == 0 && plain_via(&p) &&
 	       plain_party(&p, SB_F_FROM, 4, &sip->from_line, &sip->from, &sip->from_tag) &&

@@ -14,6 +14,28 @@ enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len)
 	return sb_index(sip, text, len);
 }
 
+bool sb_sip_brief(struct sb_sip *sip, const char *text, uint32_t len)
+{
+#ifdef SB_READINGS
+	if (sb_has_v4())
+		return sb_brief_v4(sip, text, len);
+	if (sb_has_v3())
+		return sb_brief_v3(sip, text, len);
+#endif
+	return sb_brief(sip, text, len);
+}
+
+bool sb_sip_ack_of(const char *text, uint32_t len, const char start[8])
+{
+#ifdef SB_READINGS
+	if (sb_has_v4())
+		return sb_ack_of_v4(text, len, start);
+	if (sb_has_v3())
+		return sb_ack_of_v3(text, len, start);
+#endif
+	return sb_ack_of(text, len, start);
+}
+
 int sb_sip_via_below(const struct sb_sip *sip, struct sb_via *via)
 {
 #ifdef SB_READINGS

@@ -29,11 +29,19 @@ static inline void sb_reader_fail(struct sb_reader *r, uint16_t code, const char
 /* index.c. The vector pass as the rest of this folder is compiled: sb_sip_index chooses between them. */
 enum sb_read sb_index(struct sb_sip *sip, const char *text, uint32_t len);
 
+/* brief.c. What sb_sip_brief and sb_sip_ack_of choose between. */
+bool sb_brief(struct sb_sip *sip, const char *text, uint32_t len);
+bool sb_ack_of(const char *text, uint32_t len, const char start[8]);
+
 /* via.c. What sb_sip_via_below chooses between. */
 int sb_via_below(const struct sb_sip *sip, struct sb_via *via);
 #ifdef SB_READINGS
 int sb_via_below_v3(const struct sb_sip *sip, struct sb_via *via);
 int sb_via_below_v4(const struct sb_sip *sip, struct sb_via *via);
+bool sb_brief_v3(struct sb_sip *sip, const char *text, uint32_t len);
+bool sb_brief_v4(struct sb_sip *sip, const char *text, uint32_t len);
+bool sb_ack_of_v3(const char *text, uint32_t len, const char start[8]);
+bool sb_ack_of_v4(const char *text, uint32_t len, const char start[8]);
 enum sb_read sb_index_v3(struct sb_sip *sip, const char *text, uint32_t len);
 enum sb_read sb_index_v4(struct sb_sip *sip, const char *text, uint32_t len);
 

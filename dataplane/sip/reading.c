@@ -5,6 +5,8 @@
 #ifdef SB_READING
 #define SB_JOIN2(a, b)      a##b
 #define SB_JOIN(a, b)       SB_JOIN2(a, b)
+#define sb_ack_of           SB_JOIN(sb_ack_of, SB_READING)
+#define sb_brief            SB_JOIN(sb_brief, SB_READING)
 #define sb_index            SB_JOIN(sb_index, SB_READING)
 #define sb_line_at          SB_JOIN(sb_line_at, SB_READING)
 #define sb_line_find        SB_JOIN(sb_line_find, SB_READING)
@@ -43,3 +45,4 @@
 #include "dataplane/sip/fields.c"
 #include "dataplane/sip/plain.c"
 #include "dataplane/sip/index.c"
+#include "dataplane/sip/brief.c"

@@ -43,6 +43,7 @@ enum sb_read {
 	SB_READ_BAD_REQUEST,  /* error/error_text say what to answer; via and the rest are filled as far as they were
 	                         read.  answerable says whether a reply can be composed */
 	SB_READ_BAD_RESPONSE, /* drop_bad_response */
+	SB_READ_SHED_ACK,     /* by sb_core_read() alone: the ACK of a 503 of ours; it was read no further */
 	SB_READ_NOT_SIP,      /* drop_not_sip */
 	SB_READ_KEEPALIVE,    /* only CRLF, blanks or nothing */
 	SB_READ_STUN,
@@ -141,6 +142,14 @@ enum sb_read sb_sip_read(struct sb_sip *sip, const char *text, uint32_t len, boo
 
 /* The vector pass alone, for texts that were accepted before (a stored request) and for tests. */
 enum sb_read sb_sip_index(struct sb_sip *sip, const char *text, uint32_t len);
+
+/* An INVITE without Route and To tag, read no further than turning it away takes: lines of Via, From, To, Call-ID and
+ * CSeq, top Via, Call-ID, CSeq's number, where header and body are. False: it is none, or not plain: it is to be read
+ * in full, and nothing of *sip counts. True does not say that all of it is sound. */
+bool sb_sip_brief(struct sb_sip *sip, const char *text, uint32_t len);
+
+/* Is it an ACK with a tag that begins so? Nothing else of it is read. False: it is not, or is not plainly so. */
+bool sb_sip_ack_of(const char *text, uint32_t len, const char start[8]);
 
 /* Reads the Via value that begins at off. 0 or SB_E_INVAL. */
 int sb_sip_via_at(const struct sb_sip *sip, uint16_t off, struct sb_via *via);

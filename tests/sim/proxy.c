@@ -322,8 +322,8 @@ static void take(struct sim *s, struct worker *w, struct packet *p)
 	if (p->kind == PACKET_ICMP) {
 		owner = owner_of_icmp(s, p, here);
 	} else {
-		h.read = sb_sip_read(&h.sip, p->text, p->len, w->snap->parser == SB_PARSER_OSIP, &asked);
-		sb_core_look(w->core, &h.sip, h.read, &h.look);
+		const struct sb_pkt pkt = {.text = p->text, .len = p->len};
+		sb_core_read(w->core, &h.sip, &pkt, w->snap->parser == SB_PARSER_OSIP, &h.look, &asked);
 		owner = sb_core_owner(w->core, &h.look);
 	}
 	if (owner == here) {

@@ -75,9 +75,8 @@ static bool give(struct peers *p, const struct sb_addr *from, const char *text, 
 	memcpy(buf, text, len);
 	sb_addr_parse("192.0.2.200", 5060, &local);
 	struct sb_pkt pkt = {.text = buf, .len = (uint32_t)len, .cap = (uint32_t)len, .peer = *from};
-	enum sb_read read = sb_sip_read(&sip, buf, pkt.len, w->view->snapshot->parser == SB_PARSER_OSIP, &asked);
 	struct sb_look look;
-	sb_core_look(w->core, &sip, read, &look);
+	sb_core_read(w->core, &sip, &pkt, w->view->snapshot->parser == SB_PARSER_OSIP, &look, &asked);
 	if (sb_core_owner(w->core, &look) != w->index)
 		return false;
 	sb_count(&w->counters, SB_C_rx_frames);

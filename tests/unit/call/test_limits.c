@@ -169,65 +169,6 @@ static void request_too_large_to_relay_gets_513(void **state)
 	}
 }
 
-/* P13: past capacity so many new INVITEs are shed as was said, evenly, each told when to come back, and no state kept
- */
-static void told_share_of_new_calls_is_shed(void **state)
-{
-	(void)state;
-	const unsigned eighths[] = {0, 1, 3, 4, 7, 8};
-	for (unsigned i = 0; i < sizeof eighths / sizeof *eighths; i++) {
-		struct world *w = world_new(1);
-		unsigned shed = 0;
-		sb_core_shed(w->core, eighths[i] * SB_SHED_ALL / 8);
-		for (unsigned n = 1; n <= 16; n++) {
-			unsigned before = w->n_sent;
-			world_rx(w, world_caller, world_invite(n));
-			if (strncmp(w->sent[before].text, "SIP/2.0 503", 11) == 0) {
-				assert_string_equal(world_header(w->sent[before].text, "Retry-After"), "5");
-				shed++;
-			}
-			assert_in_range(shed * 8 + 8, n * eighths[i] + 1, n * eighths[i] + 8);
-			assert_int_equal(sb_core_usage(w->core)->transactions, n - shed);
-		}
-		assert_int_equal(shed, 2 * eighths[i]);
-		assert_int_equal(w->counters.v[SB_C_shed_overload], shed);
-		assert_int_equal(world_told(w, SB_MAIL_EVENT, SB_EVENT_OVERLOAD), shed ? 1 : 0);
-		world_free(w);
-	}
-}
-
-/* P13: with all new INVITEs shed, what belongs to calls that were taken goes on, and other methods */
-static void overload_sheds_new_calls_only(void **state)
-{
-	(void)state;
-	struct world *w = world_new(1);
-	char again[4096], inv[4096];
-	strcpy(again, world_invite(1));
-	strcpy(inv, world_call(w, 1)->text);
-	world_rx(w, world_caller, world_invite(2));
-	world_expect(w, "SIP/2.0 100", world_caller);
-	const struct world_sent *second = world_expect(w, "INVITE", T1);
-	world_rx(w, T1, world_answer(second->text, 180, ""));
-	world_expect(w, "SIP/2.0 180", world_caller);
-	sb_core_shed(w->core, SB_SHED_ALL);
-	assert_int_equal(world_rx(w, world_caller, again), SB_C_end_consumed); /* a retransmission */
-	world_expect(w, "SIP/2.0 100", world_caller);
-	world_rx(w, world_caller, world_request("CANCEL", 2, "", ""));
-	world_expect(w, "SIP/2.0 200", world_caller);
-	world_expect(w, "CANCEL", T1);
-	assert_int_equal(
-	        world_rx(w, T1, world_answer(inv, 200, "Contact: <sip:b@192.0.2.1:5060>\r\n")), SB_C_end_forwarded);
-	world_expect(w, "SIP/2.0 200", world_caller);
-	assert_int_equal(world_rx(w, world_caller, world_request("MESSAGE", 4, "", "")), SB_C_end_forwarded);
-	world_expect(w, "MESSAGE", T1);
-	assert_int_equal(world_rx(w, world_caller, world_invite(3)), SB_C_end_replied);
-	world_expect(w, "SIP/2.0 503", world_caller);
-	sb_core_shed(w->core, 0);
-	assert_int_equal(world_rx(w, world_caller, world_invite(3)), SB_C_end_forwarded);
-	assert_int_equal(w->counters.v[SB_C_shed_overload], 1);
-	world_free(w);
-}
-
 /* P16: of one late 2xx, however often it comes, one slot is held by its BYE */
 static void repeated_late_2xx_holds_one_slot(void **state)
 {
@@ -307,8 +248,6 @@ int main(void)
 	        cmocka_unit_test(repeated_late_2xx_holds_one_slot),
 	        cmocka_unit_test(store_stays_in_its_region),
 	        cmocka_unit_test(ringing_invite_takes_little),
-	        cmocka_unit_test(told_share_of_new_calls_is_shed),
-	        cmocka_unit_test(overload_sheds_new_calls_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

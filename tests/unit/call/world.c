@@ -247,9 +247,8 @@ enum sb_counter world_rx_from(
 	        .text = copy, .len = len, .peer = *from, .listener = &(w->many ? w->many : w->listeners)[listener]};
 	struct sb_sip sip;
 	bool asked;
-	enum sb_read read = sb_sip_read(&sip, p.text, p.len, w->parser_osip, &asked);
 	struct sb_look look;
-	sb_core_look(w->core, &sip, read, &look);
+	sb_core_read(w->core, &sip, &p, w->parser_osip, &look, &asked);
 	sb_core_prefetch(w->core, &look);
 	sb_core_prefetch_more(w->core, &look);
 	enum sb_counter end = sb_core_packet(w->core, &p, &sip, &look, w->now_us).counter;

@@ -215,6 +215,80 @@ static void all_readings_are_the_same(void **state)
 	}
 }
 
+static void spans_equal(struct sb_span a, struct sb_span b)
+{
+	assert_int_equal(a.off, b.off);
+	assert_int_equal(a.len, b.len);
+}
+
+/* What the brief reading says is what the whole one says, if that finds no fault; and all that is answered by. */
+static bool brief_is_part_of_the_whole(const struct msg *m, bool (*read)(struct sb_sip *, const char *, uint32_t))
+{
+	struct sb_sip brief, whole;
+	char out[2][TEXT_MAX + SB_RELAY_GROWTH];
+	struct sb_reply reply = {.status = 503, .reason = "x", .to_tag = "t", .to_tag_len = 1};
+	if (!read(&brief, m->text, m->len))
+		return false;
+	enum sb_read whole_read = sb_sip_index(&whole, m->text, m->len);
+	assert_true(whole_read == SB_READ_REQUEST || whole_read == SB_READ_BAD_REQUEST);
+	assert_int_equal(whole.method, SB_M_INVITE);
+	assert_true(brief.answerable && whole.answerable && !whole.route_line && !whole.proxy_require_line);
+	if (whole_read == SB_READ_REQUEST) {
+		assert_int_equal(whole.to_tag.len, 0);
+		assert_memory_equal(&brief.via, &whole.via, sizeof whole.via);
+		spans_equal(brief.call_id, whole.call_id);
+		assert_int_equal(brief.cseq, whole.cseq);
+		reply.source = (struct sb_addr){.ip = {10, 1, 1, 1}, .port = 5099, .family = 4};
+		int n = sb_compose_reply(&whole, &reply, out[0], sizeof out[0]);
+		assert_int_equal(sb_compose_reply(&brief, &reply, out[1], sizeof out[1]), n);
+		assert_memory_equal(out[0], out[1], (size_t)n);
+	}
+	return true;
+}
+
+static void brief_reading_is_part_of_the_whole(void **state)
+{
+	static struct seed_text t;
+	unsigned n_brief = 0;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		t = round % 2 ? texts[n_torture] : *any_text(); /* the one is INVITE */
+		for (unsigned n = rnd(5); n > 0; n--)
+			mutate(&t);
+		struct msg *m = msg_new(t.text, t.len, rnd(2) ? '\r' : '\n');
+		bool by_v3 = sb_has_v3() && brief_is_part_of_the_whole(m, sb_brief_v3);
+		if (sb_has_v4())
+			assert_int_equal(brief_is_part_of_the_whole(m, sb_brief_v4), by_v3);
+		n_brief += by_v3;
+		msg_free(m);
+	}
+	assert_true(!sb_has_v3() || (n_brief > ROUNDS / 10 && n_brief < ROUNDS / 2));
+}
+
+/* Wherever in a block of vectors it stands, up to the text's end. */
+static void ack_is_known_by_its_tag(void **state)
+{
+	for (unsigned fill = 0; fill < 200; fill++) {
+		char text[600];
+		int n = snprintf(
+		        text, sizeof text, "ACK sip:a@h1 SIP/2.0\r\nX: %0*u\r\nTo: <sip:b@h1>;tag=0123abcd", fill, 0);
+		for (int cut = 0; cut < 3; cut++) {
+			struct msg *m = msg_new(text, (size_t)(n - cut), 'd');
+			if (sb_has_v3())
+				assert_int_equal(sb_ack_of_v3(m->text, m->len, "0123abcd"), cut == 0);
+			if (sb_has_v4())
+				assert_int_equal(sb_ack_of_v4(m->text, m->len, "0123abcd"), cut == 0);
+			assert_false(sb_sip_ack_of(m->text, m->len, "0123abce"));
+			m->text[0] = 'B';
+			assert_false(sb_sip_ack_of(m->text, m->len, "0123abcd"));
+			msg_free(m);
+		}
+		*strrchr(text, ';') = 'x'; /* no parameter of that name */
+		struct msg *m = msg_new(text, (size_t)n, '\n');
+		assert_false(sb_sip_ack_of(m->text, m->len, "0123abcd"));
+		msg_free(m);
+	}
+}
+
 /* From and To are told by masks of a block: what is hardly one of their shapes, or just no longer one. */
 static void parties_on_the_edge_are_read_the_same(void **state)
 {
@@ -321,6 +395,8 @@ int main(void)
 	        cmocka_unit_test(no_mutation_of_a_message_does_harm),
 #ifdef SB_READINGS
 	        cmocka_unit_test(all_readings_are_the_same),
+	        cmocka_unit_test(brief_reading_is_part_of_the_whole),
+	        cmocka_unit_test(ack_is_known_by_its_tag),
 	        cmocka_unit_test(parties_on_the_edge_are_read_the_same),
 	        cmocka_unit_test(numbers_of_any_length_are_read_the_same),
 	        cmocka_unit_test(what_an_earlier_datagram_left_is_not_followed),
