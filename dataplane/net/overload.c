@@ -11,7 +11,7 @@
 static void judge(struct sb_overload *o, uint64_t took_us)
 {
 	uint32_t through = ALL - o->share;
-	if (o->run >= SB_OVERLOAD_STILL) {
+	if (o->run >= SB_OVERLOAD_STILL && o->last_us >= o->excused_us) {
 		through -= through / 32;
 		o->share = ALL - (through > LEFT ? through : LEFT);
 	} else if (o->idle || o->full * 2 < o->turns) {
@@ -21,14 +21,29 @@ static void judge(struct sb_overload *o, uint64_t took_us)
 	}
 }
 
+/* The row of full turns, and what a pause in it excuses. */
+static void look_at_row(struct sb_overload *o, bool full, uint64_t now_us)
+{
+	const uint64_t took_us = now_us - o->last_us;
+	o->last_us = now_us;
+	if (took_us > SB_OVERLOAD_PAUSE_US && !o->paused) {
+		const uint64_t excused = took_us * SB_OVERLOAD_EXCUSED;
+		o->run = 0;
+		o->paused = true; /* full or not: perhaps one port was looked at before it */
+		o->excused_us = now_us + (excused < SB_OVERLOAD_EXCUSED_MAX_US ? excused : SB_OVERLOAD_EXCUSED_MAX_US);
+	} else if (full) {
+		o->run += o->run < SB_OVERLOAD_TURNS;
+	} else {
+		o->run = 0;
+		o->paused = false;
+	}
+}
+
 void sb_overload_turn(struct sb_overload *o, enum sb_turn turn, uint64_t now_us)
 {
 	const bool full = turn == SB_TURN_FULL;
-	const bool late = now_us - o->last_us > SB_OVERLOAD_PAUSE_US, paused = late && !o->late;
-	o->last_us = now_us;
-	o->late = late;
-	o->run = full && !paused ? o->run + (o->run < SB_OVERLOAD_TURNS) : 0;
-	if (!o->share && o->run < SB_OVERLOAD_TURNS) {
+	look_at_row(o, full, now_us);
+	if (!o->share && (o->run < SB_OVERLOAD_TURNS || now_us < o->excused_us)) {
 		o->turns = 0;
 		return;
 	}

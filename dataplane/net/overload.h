@@ -11,10 +11,14 @@
  * can do; counted in turns, not in time, it is as patient with a slow port as it must be. */
 #define SB_OVERLOAD_TURNS 256
 
-/* A turn that took so long was no turn: the thread was not run, or waited for memory. What is in the queue then says
- * nothing, so the row of full turns begins anew. One that follows another of them is a turn like any other: where
- * many ports are full, or every message goes through libosip2, that is how long they take. */
-#define SB_OVERLOAD_PAUSE_US 1000
+/* A turn that took so long was none: the thread was not run, or waited for memory. What came meanwhile, and what
+ * senders held back, has been worked off in seven times as long at 7/8 of what the worker can do; until then full turns
+ * say nothing. That is granted once in a row of full turns: if the next pause comes before the queues have been worked
+ * off, pauses are part of what the worker can do, and where many ports are full, or every message goes through
+ * libosip2, it is turns that take so long. */
+#define SB_OVERLOAD_PAUSE_US       1000
+#define SB_OVERLOAD_EXCUSED        7
+#define SB_OVERLOAD_EXCUSED_MAX_US 200000
 
 /* How it looks from then on: by windows of so long, at least. One at whose end so many turns in a row were full, which
  * is four times a receive queue, takes 1/32 of what is let through; one with a turn without work, or with less than
@@ -27,9 +31,10 @@ struct sb_overload {
 	uint32_t share; /* of 65536 new INVITEs: to be turned away */
 	uint32_t run;   /* full turns in a row */
 	uint32_t turns, full, idle;
-	bool late;         /* the last turn took so long */
-	uint64_t since_us; /* of the window */
-	uint64_t last_us;  /* the turn before */
+	bool paused;         /* in this row */
+	uint64_t excused_us; /* until when full turns say nothing */
+	uint64_t since_us;   /* of the window */
+	uint64_t last_us;    /* the turn before */
 };
 
 enum sb_turn {
