@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* calls.h - see calls.c. */
 #pragma once
+#include "bed.h"
 
-/* Of what memory is laid out for: it is a build's, as the distance of buffers counts. */
-#ifndef SB_BENCH_BODY_MAX
-#define SB_BENCH_BODY_MAX 500
-#endif
-
-/* body_bytes: 1 to SB_BENCH_BODY_MAX, of INVITE and its 200. Prints ticks a message, by kind; ends the program where a
+/* body: 1 to SB_BENCH_BODY_MAX, of INVITE and its 200. Prints ticks a message, by kind; ends the program where a
  * message does not come to what it should. */
-void time_calls(unsigned body_bytes);
+void time_calls(unsigned body);
