@@ -2,7 +2,8 @@
 /* pool.c - slots, hash chains, lingering records and the one timer of each transaction. */
 #include "dataplane/call/txn.h"
 
-#define EXPIRY_AHEAD 8 /* records */
+#define EXPIRY_AHEAD 8 /* records: heads of their chains are asked for ... */
+#define EXPIRY_NEXT  4 /* ... and so many before it is their turn what the heads name */
 #define RECORD_AHEAD 8 /* more than a burst makes of them as a rule */
 
 /* The slot that will be taken next: all of it that a new transaction writes. */
@@ -214,13 +215,22 @@ void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
 	atomic_store_explicit(&c->usage.lingering, c->linger_n, memory_order_relaxed);
 }
 
-/* The records after the one that goes now: heads of their chains, which are anywhere. */
+static const struct sb_linger *linger_ahead(const struct sb_core *c, uint32_t n)
+{
+	uint32_t i = c->linger_head + n;
+	return &c->linger[i < c->cfg.linger_max ? i : i - c->cfg.linger_max];
+}
+
+/* The records after the one that goes now: heads of their chains, which are anywhere, and what comes first in these. */
 static void prefetch_expiry(const struct sb_core *c)
 {
-	uint32_t i = c->linger_head + EXPIRY_AHEAD;
-	const struct sb_linger *l = &c->linger[i < c->cfg.linger_max ? i : i - c->cfg.linger_max];
+	const struct sb_linger *l = linger_ahead(c, EXPIRY_AHEAD), *next = linger_ahead(c, EXPIRY_NEXT);
 	__builtin_prefetch(&c->chains[l->key & c->chain_mask], 1);
 	__builtin_prefetch(&c->cookie_chains[cookie_hash(l->slot, l->gen) & c->chain_mask], 1);
+	sb_txn_prefetch_first(c, next->key);
+	uint32_t first = c->cookie_chains[cookie_hash(next->slot, next->gen) & c->chain_mask];
+	if (first != SB_NONE)
+		__builtin_prefetch(&c->linger[first], 1);
 }
 
 void sb_linger_expire(struct sb_core *c, unsigned budget)
