@@ -133,8 +133,7 @@ void sb_core_prefetch(const struct sb_core *c, const struct sb_look *look)
 		return;
 	const struct sb_txn *t = &c->txn[look->cookie.slot];
 	__builtin_prefetch(t);
-	__builtin_prefetch((const char *)t + 64);
-	__builtin_prefetch((const char *)t + 128);
+	__builtin_prefetch(&t->snap);
 	__builtin_prefetch(&t->leg[look->cookie.leg < SB_CANDIDATES_MAX ? look->cookie.leg : 0]);
 }
 
@@ -293,7 +292,7 @@ static void fired(struct sb_core *c, const struct sb_mail *mail)
 	struct sb_txn *t = &c->txn[mail->timer.slot];
 	if (t->kind == SB_TXN_FREE || t->arm_gen != mail->timer.gen)
 		return; /* cancelled lazily, or moved */
-	t->armed_ms = 0;
+	t->armed = SB_NEVER;
 	if (t->kind == SB_TXN_INVITE)
 		sb_invite_time(c, t);
 	else

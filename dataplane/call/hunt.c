@@ -145,7 +145,7 @@ void sb_hunt_best(struct sb_core *c, struct sb_txn *t, unsigned status, const st
 		return;
 	sb_store_drop(&c->store, &t->best);
 	t->best = sb_store_put(&c->store, pkt->text, (uint32_t)n);
-	t->best_status = (uint16_t)status;
+	t->best_status = status;
 }
 
 void sb_hunt_virtual(struct sb_core *c, struct sb_txn *t, unsigned status)
@@ -154,5 +154,5 @@ void sb_hunt_virtual(struct sb_core *c, struct sb_txn *t, unsigned status)
 	if (silence ? t->best_status != 0 : !better(t, status))
 		return;
 	sb_store_drop(&c->store, &t->best);
-	t->best_status = (uint16_t)status;
+	t->best_status = status;
 }

@@ -16,7 +16,7 @@ static bool send_own(struct sb_core *c, struct sb_txn *t, const struct sb_sip *s
 	        .reason = sb_reason(status),
 	        .to_tag = tag,
 	        .to_tag_len = status == 100 ? 0 : sizeof tag,
-	        .source = t->source};
+	        .source = sb_txn_source(t)};
 	if (keep)
 		sb_store_drop(&c->store, &t->last);
 	struct sb_pkt *pkt = sb_out_alloc(c, sip->body + SB_RELAY_GROWTH);
@@ -57,8 +57,8 @@ static void completed(struct sb_core *c, struct sb_txn *t, unsigned status)
 {
 	leave_proceeding(c, t, SB_SRV_COMPLETED);
 	sb_count(c->cfg.counters, t->cancelled ? SB_C_calls_cancelled : SB_C_calls_failed);
-	t->up_status = (uint16_t)status;
-	t->g_interval = t->snap->t1_ms;
+	t->up_status = status;
+	t->g_interval = (uint16_t)t->snap->t1_ms; /* a minute at most, as T2 */
 	t->up_next = sb_txn_now(c, t) + t->g_interval;
 	t->g_end = t->up_end;
 }
@@ -86,7 +86,7 @@ static void finish_with(struct sb_core *c, struct sb_txn *t, unsigned status, st
 {
 	if (n <= 0 || (!t->cancelled && sb_hunt_kept_is_better(t, status))) {
 		if (n <= 0 && !t->best.at)
-			t->best_status = (uint16_t)status;
+			t->best_status = status;
 		c->cfg.ops->free(c->cfg.ops_ctx, pkt);
 		finish(c, t);
 		return;
@@ -403,7 +403,7 @@ void sb_invite_time(struct sb_core *c, struct sb_txn *t)
 	uint32_t now = sb_txn_now(c, t);
 	if (t->up_next <= now && t->srv == SB_SRV_COMPLETED) {
 		resend_up(c, t);
-		t->g_interval = t->g_interval * 2 < t->snap->t2_ms ? t->g_interval * 2 : t->snap->t2_ms;
+		t->g_interval = (uint16_t)(t->g_interval * 2u < t->snap->t2_ms ? t->g_interval * 2u : t->snap->t2_ms);
 		t->up_next = now + t->g_interval < t->g_end ? now + t->g_interval : SB_NEVER; /* Timer H */
 	}
 	if (t->up_end <= now) {

@@ -48,7 +48,7 @@ static void relay_of(const struct sb_core *c, const struct sb_txn *t, unsigned l
 	r->via_hostport = out->hostport;
 	r->via_hostport_len = out->hostport_len;
 	r->branch = branch;
-	r->source = t->source;
+	r->source = sb_txn_source(t);
 	r->strip_routes = t->strip_routes;
 	r->n_record_routes = 0;
 	if (!makes_dialog(t->method))

@@ -11,7 +11,7 @@ static const struct sb_snap_listener *up_listener(const struct sb_txn *t)
 static void complete(struct sb_core *c, struct sb_txn *t, unsigned status)
 {
 	t->srv = SB_SRV_COMPLETED;
-	t->up_status = (uint16_t)status;
+	t->up_status = status;
 	/* Told nothing, the caller repeats itself until its own Timer F, and the network may be slow about the last
 	 * one. */
 	t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms + (t->last.at ? 0 : t->snap->t4_ms);
@@ -41,7 +41,7 @@ static bool send_own(struct sb_core *c, struct sb_txn *t, unsigned status)
 	        .reason = sb_reason(status),
 	        .to_tag = tag,
 	        .to_tag_len = sizeof tag,
-	        .source = t->source};
+	        .source = sb_txn_source(t)};
 	struct sb_pkt *pkt = sb_out_alloc(c, sip.body + SB_RELAY_GROWTH);
 	int n = pkt ? sb_compose_reply(&sip, &reply, pkt->text, pkt->cap) : -1;
 	if (n > 0)

@@ -148,7 +148,7 @@ void sb_tell_event(struct sb_core *c, const struct sb_txn *t, struct sb_mail *m,
 	}
 	m->op = SB_MAIL_EVENT;
 	if (t)
-		m->event.elapsed_us = (uint32_t)(c->now_us - t->arrived_us);
+		m->event.elapsed_us = (uint32_t)(c->now_us - (t->base_ms * 1000 + t->base_us));
 	if (sip) {
 		size_t n = sip->call_id.len < SB_MAIL_TEXT_MAX ? sip->call_id.len : SB_MAIL_TEXT_MAX;
 		memcpy(m->event.text, sb_at(sip, sip->call_id), n);

@@ -40,8 +40,8 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	t->kind = (uint8_t)kind;
 	t->next = SB_NONE;
 	t->base_ms = c->now_ms;
-	t->arrived_us = c->now_us;
-	t->up_next = t->up_end = t->hunt_end = SB_NEVER;
+	t->base_us = (uint16_t)(c->now_us % 1000);
+	t->up_next = t->up_end = t->hunt_end = t->armed = SB_NEVER;
 	t->snap = c->snap;
 	sb_snapshot_hold(c->snap, c->cfg.worker);
 	sb_stat_add(&c->usage.transactions, 1);
@@ -93,7 +93,7 @@ void sb_txn_free(struct sb_core *c, struct sb_txn *t)
 	sb_snapshot_drop(t->snap, c->cfg.worker);
 	t->kind = SB_TXN_FREE;
 	t->gen = (t->gen + 1) & SB_COOKIE_GEN_MASK;
-	t->armed_ms = 0;
+	t->armed = SB_NEVER;
 	t->next = c->txn_free;
 	c->txn_free = slot;
 	sb_stat_add(&c->usage.transactions, -1);
@@ -267,17 +267,16 @@ void sb_txn_arm(struct sb_core *c, struct sb_txn *t)
 	uint32_t d = next_deadline(t);
 	if (d == SB_NEVER)
 		return;
-	uint64_t at = t->base_ms + d;
-	if (t->armed_ms && t->armed_ms <= at)
+	if (t->armed <= d)
 		return; /* what is armed fires first; the deadline is looked at again then */
 	t->arm_gen++;
-	t->armed_ms = at;
+	t->armed = d;
 	struct sb_mail *m = sb_ring_begin(&c->cfg.mail->up);
 	if (m) {
 		m->op = SB_MAIL_ARM;
 		m->timer.slot = sb_txn_slot(c, t);
 		m->timer.gen = t->arm_gen;
-		m->timer.deadline_ms = at;
+		m->timer.deadline_ms = t->base_ms + d;
 		sb_ring_commit(&c->cfg.mail->up);
 		return;
 	}
@@ -296,7 +295,7 @@ void sb_txn_arm_pending(struct sb_core *c, unsigned budget)
 		t->next_unarmed = 0;
 		if (t->kind == SB_TXN_FREE)
 			continue;
-		t->armed_ms = 0;
+		t->armed = SB_NEVER;
 		sb_txn_arm(c, t);
 	}
 }

@@ -156,8 +156,8 @@ static void fill(struct sb_core *c, struct sb_txn *t, const struct sb_pkt *pkt, 
         const struct sb_candidates *cand)
 {
 	t->method = sip->method;
-	t->source = pkt->peer;
-	t->up = sb_out_target(sip, &pkt->peer);
+	t->up = sb_out_target(sip, &pkt->peer); /* only the port differs */
+	t->source_port = pkt->peer.port;
 	t->up_listener = (uint16_t)(pkt->listener - c->snap->listeners);
 	t->n_legs = cand->n;
 	for (unsigned i = 0; i < cand->n; i++)
@@ -178,7 +178,7 @@ static struct sb_end begin(struct sb_core *c, const struct sb_pkt *pkt, const st
 	}
 	fill(c, t, pkt, sip, cand);
 	t->request = text;
-	t->strip_routes = (uint8_t)strip;
+	t->strip_routes = strip & 3;
 	t->loop = loop;
 	t->key = look->key;
 	t->key2 = look->key2;

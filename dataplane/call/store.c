@@ -4,10 +4,24 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Fine steps where SIP messages are (300 to 1500 bytes), doubling above: an INVITE of 700 bytes costs 832, its 180 576.
- */
-static const uint32_t class_bytes[SB_STORE_CLASSES] = {
-        448, 576, 704, 832, 960, 1088, 1216, 1600, 2240, 4160, 8256, 16448, 32832, 65664};
+static uint32_t bytes_of(unsigned class)
+{
+	unsigned fine = (SB_STORE_FINE - SB_STORE_LEAST) / SB_STORE_UNIT + 1;
+	return class < fine ? SB_STORE_LEAST + class * SB_STORE_UNIT : (uint32_t)SB_STORE_COARSE << (class - fine);
+}
+
+/* The smallest whose chunks hold len bytes. */
+static unsigned class_for(uint32_t len)
+{
+	if (len <= SB_STORE_LEAST)
+		return 0;
+	if (len <= SB_STORE_FINE)
+		return (len - SB_STORE_LEAST + SB_STORE_UNIT - 1) / SB_STORE_UNIT;
+	unsigned class = (SB_STORE_FINE - SB_STORE_LEAST) / SB_STORE_UNIT + 1;
+	while (bytes_of(class) < len)
+		class ++;
+	return class;
+}
 
 void sb_store_init(struct sb_store *s, void *region, uint64_t size)
 {
@@ -23,7 +37,7 @@ void sb_store_init(struct sb_store *s, void *region, uint64_t size)
 
 static uint8_t *chunk(const struct sb_store *s, uint32_t at)
 {
-	return s->region + (uint64_t)at * 64;
+	return s->region + (uint64_t)at * SB_STORE_UNIT;
 }
 
 static void link_page(struct sb_store *s, uint32_t *head, uint32_t p)
@@ -60,7 +74,9 @@ static bool page_for(struct sb_store *s, unsigned class)
 	} else {
 		return false;
 	}
-	s->page[p] = (struct sb_store_page){.class = (uint8_t) class};
+	uint32_t bytes = bytes_of(class);
+	s->page[p] = (struct sb_store_page){
+	        .bytes = bytes, .n = (uint16_t)(SB_STORE_PAGE / bytes), .class = (uint8_t) class};
 	link_page(s, &s->partial[class], p);
 	return true;
 }
@@ -77,21 +93,21 @@ static uint32_t take(struct sb_store *s, unsigned class)
 		if (g->free) /* its beginning is read when its turn comes */
 			__builtin_prefetch(chunk(s, g->free), 1);
 	} else {
-		uint64_t offset = (uint64_t)p * SB_STORE_PAGE + (uint64_t)g->cut++ * class_bytes[class];
-		at = (uint32_t)(((uint64_t)(s->first - s->region) + offset) / 64);
+		uint64_t offset = (uint64_t)p * SB_STORE_PAGE + (uint64_t)g->cut++ * g->bytes;
+		at = (uint32_t)(((uint64_t)(s->first - s->region) + offset) / SB_STORE_UNIT);
 	}
-	if (++g->used == SB_STORE_PAGE / class_bytes[class])
+	if (++g->used == g->n)
 		unlink_page(s, &s->partial[class], p);
-	s->in_use += class_bytes[class];
+	s->in_use += g->bytes;
 	return at;
 }
 
 struct sb_text sb_store_put(struct sb_store *s, const char *text, uint32_t len)
 {
 	struct sb_text t = {0};
-	for (unsigned class = 0; class < SB_STORE_CLASSES && len <= SB_SIP_MAX; class ++) {
-		if (class_bytes[class] < len + SB_SIP_PAD)
-			continue;
+	if (len > SB_SIP_MAX)
+		return t;
+	for (unsigned class = class_for(len); class < SB_STORE_CLASSES; class ++) {
 		t.at = take(s, class);
 		if (!t.at)
 			continue; /* a larger chunk may still be free */
@@ -121,11 +137,11 @@ void sb_store_drop(struct sb_store *s, struct sb_text *t)
 		return;
 	uint32_t p = page_of(s, *t);
 	struct sb_store_page *g = &s->page[p];
-	if (g->used-- == SB_STORE_PAGE / class_bytes[g->class])
+	if (g->used-- == g->n)
 		link_page(s, &s->partial[g->class], p);
 	memcpy(chunk(s, t->at), &g->free, sizeof g->free);
 	g->free = t->at;
-	s->in_use -= class_bytes[g->class];
+	s->in_use -= g->bytes;
 	if (g->used == 0) {
 		unlink_page(s, &s->partial[g->class], p);
 		link_page(s, &s->empty, p);

@@ -8,6 +8,7 @@
 #include "dataplane/call/steer.h"
 #include "dataplane/call/store.h"
 #include "dataplane/sip/compose.h"
+#include <stdalign.h>
 
 #define SB_NEVER        0xffffffffu
 #define SB_NONE         0xffffffffu /* no slot, no record */
@@ -68,37 +69,47 @@ struct sb_leg {
 
 struct sb_txn {
 	/* what every look-up reads */
-	uint64_t key;  /* server transaction key (17.2.3), keyed hash */
-	uint32_t key2; /* and a second one of Call-ID and CSeq: 96 bits must agree */
-	uint32_t next; /* hash chain, or free list: slot, or record | SB_REF_LINGER */
-	uint32_t gen;  /* of the slot: in our cookies */
-	uint8_t kind, srv;
-	uint8_t n_legs, cur; /* candidates; the one whose turn it is */
-	uint8_t method, cancelled, strip_routes, tries;
-	uint32_t arm_gen;  /* of the timer last asked for */
-	uint64_t armed_ms; /* when it fires; 0: none asked for */
-	uint32_t next_unarmed;
-	uint32_t g_interval, g_end; /* Timer G; Timer H, since base_ms */
-	uint64_t base_ms, arrived_us;
+	alignas(64) uint64_t key; /* server transaction key (17.2.3), keyed hash */
+	uint32_t key2;            /* and a second one of Call-ID and CSeq: 96 bits must agree */
+	uint32_t next;            /* hash chain, or free list: slot, or record | SB_REF_LINGER */
+	uint32_t gen;             /* of the slot: in our cookies */
+	uint8_t kind : 4, srv : 4;
+	uint8_t method;
+	uint8_t n_legs, cur;     /* candidates; the one whose turn it is */
+	uint32_t up_status : 10; /* last response sent up */
+	uint32_t best_status : 10;
+	uint32_t tries : 5, strip_routes : 2, cancelled : 1;
+	uint32_t mute : 1;     /* the final that went up could not be kept: it is not resent, rather than made up */
+	uint32_t arm_gen;      /* of the timer last asked for */
+	uint32_t armed;        /* when it fires, since base_ms; SB_NEVER: none asked for */
+	uint32_t next_unarmed; /* list: slot + 1, so that 0 means not on it */
+	uint64_t base_ms;
+	uint32_t up_next;    /* Timer G, since base_ms */
+	uint32_t up_end;     /* the whole transaction's end, since base_ms; SB_NEVER while it hunts */
+	uint16_t base_us;    /* it arrived so much after base_ms */
+	uint16_t g_interval; /* of Timer G */
+	uint32_t g_end;      /* Timer H, since base_ms */
 	/* server side */
-	const struct sb_snapshot *snap;
-	struct sb_addr up;     /* where responses go (18.2.2, R3581) */
-	struct sb_addr source; /* where the request came from */
-	uint16_t up_listener;  /* index in snap */
-	uint16_t up_status;    /* last response sent up */
-	uint32_t up_next;      /* Timer G, since base_ms */
-	uint32_t up_end;       /* the whole transaction's end, since base_ms; SB_NEVER while it hunts */
-	uint32_t hunt_end;     /* INVITE: beyond this nobody else is asked, since base_ms; SB_NEVER: not bounded yet */
+	alignas(64) const struct sb_snapshot *snap;
+	struct sb_addr up;    /* where responses go (18.2.2, R3581) */
+	uint16_t source_port; /* where the request came from, at the same address */
+	uint16_t up_listener; /* index in snap */
+	uint32_t hunt_end;    /* INVITE: beyond this nobody else is asked, since base_ms; SB_NEVER: not bounded yet */
+	uint32_t loop;
 	struct sb_text request;
 	struct sb_text last; /* last response sent up, as sent */
 	struct sb_text best; /* best final received so far, as it would go up */
-	uint16_t best_status;
-	bool mute; /* the final that went up could not be kept: it is not resent, rather than made up */
-	uint8_t zero;
-	uint32_t loop;
 	struct sb_leg leg[SB_CANDIDATES_MAX];
 };
-_Static_assert(sizeof(struct sb_txn) <= 576, "with an 832-byte request and a 640-byte 180 a ringing INVITE fits 2 KiB");
+_Static_assert(offsetof(struct sb_txn, leg) == 128, "a message of a call with few legs finds it on three cache lines");
+_Static_assert(sizeof(struct sb_txn) == 448, "with a request of 1 100 bytes and its 180 a ringing INVITE fits 2 KiB");
+
+static inline struct sb_addr sb_txn_source(const struct sb_txn *t)
+{
+	struct sb_addr source = t->up;
+	sb_addr_set_port(&source, t->source_port);
+	return source;
+}
 
 /* What is left of an accepted INVITE for 64*T1 (RFC 6026): enough to absorb and to relay. */
 struct sb_linger {

@@ -10,7 +10,7 @@
 
 #define LINGER_MIN   65536
 #define TEXT_PER_TXN 2048
-#define TEXT_MIN     (4u << 20) /* the largest datagrams fit a small table too */
+#define TEXT_MIN     (8u << 20) /* the largest datagrams fit a small table too */
 
 /* Zeroed, and no page of it is there before it is touched. */
 static void *region_map(size_t size)
