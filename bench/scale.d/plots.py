@@ -56,6 +56,17 @@ def sizes(rows, _):
     return figure
 
 
+def transactions(rows, _):
+    figure = svg.Figure("Calls that ring", "calls ringing in one worker", "bursts of messages of all kinds, ticks of the TSC; as many calls linger", x_log=True)
+    panel = figure.panel("ticks a message")
+    panel.line(series(rows, "ringing", "ticks_p50"), "median of bursts", dots=True)
+    panel.line(series(rows, "ringing", "ticks_p25"), "best quarter", dots=True)
+    panel.line(series(rows, "ringing", "read_p25"), "of it reading", dots=True)
+    panel = figure.panel("bytes", height=110)
+    panel.line(series(rows, "ringing", "bytes_each"), "a call that rings", dots=True)
+    return figure
+
+
 def model(rows, _):
     figure = svg.Figure("Workers: a model", "workers, each on a core of its own", "from ticks measured with one and two workers; nothing beyond two has been run")
     panel = figure.panel("M messages a second")
@@ -65,6 +76,6 @@ def model(rows, _):
 
 
 def draw(out, directory):
-    for name, make in (("prefixes", prefixes), ("timers", timers), ("trunks", trunks), ("sizes", sizes), ("model", model)):
+    for name, make in (("prefixes", prefixes), ("timers", timers), ("trunks", trunks), ("sizes", sizes), ("transactions", transactions), ("model", model)):
         if out.get(name):
             make(out[name], out["cpu_hz"]).save(Path(directory) / f"scale-{name}.svg")
