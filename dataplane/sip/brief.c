@@ -6,20 +6,13 @@
 
 #define ACK_MAX 2048 /* bytes that are looked through */
 
-/* The number 0 is for the full reading to refuse. */
+/* The number 0, however it is written, is for the full reading to refuse. */
 static inline bool may_be_forwarded(const struct plain *p)
 {
-	return !has(p, SB_F_MAX_FORWARDS) || p->r->sip->text[place_of(p, p->first[SB_F_MAX_FORWARDS], 12).value] != '0';
-}
-
-/* Not a field of ours may go on in a line that looks like another. */
-static inline bool none_is_folded(const struct plain *p)
-{
-	const char *text = p->r->sip->text;
-	bool folded = false;
-	for (uint64_t lines = lines_of(p, SB_F_OTHER); lines; lines &= lines - 1)
-		folded |= (uint8_t)text[p->lines->end[quick_first(lines) - 1] + 1] <= ' ';
-	return !folded;
+	if (!has(p, SB_F_MAX_FORWARDS))
+		return true;
+	uint8_t first = (uint8_t)p->r->sip->text[place_of(p, p->first[SB_F_MAX_FORWARDS], 12).value];
+	return first >= '1' && first <= '9';
 }
 
 /* Where From's and To's lines are. False: To has a tag, or is not certain to have none: it would stand behind the URI's
@@ -49,7 +42,7 @@ bool sb_brief(struct sb_sip *sip, const char *text, uint32_t len)
 		return false;
 	sip->method = SB_M_INVITE;
 	if (!plain_via(&p) || !brief_parties(&p) || !plain_call_id(&p) || !plain_cseq(&p) || !may_be_forwarded(&p) ||
-	        !none_is_folded(&p))
+	        !others_are_named(&p)) /* or a field of ours may be among them, or go on in one */
 		return false;
 	sip->n_via_lines = (uint16_t)(p.again >> SB_F_VIA & 1 ? __builtin_popcountll(lines_of(&p, SB_F_VIA)) : 1);
 	return !sip->odd;

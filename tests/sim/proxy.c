@@ -139,8 +139,10 @@ static void worker_start(struct sim *s, struct worker *w, unsigned i)
 	        .transactions_max = px->slots_max,
 	        .linger_max = px->slots_max * 2,
 	        .text_bytes_max = (uint64_t)px->slots_max * 4096 + STORE_SPARE};
-	w->cfg.memory = calloc(1, sb_core_memory(&w->cfg));
+	size_t size = (sb_core_memory(&w->cfg) + 63) & ~(size_t)63;
+	w->cfg.memory = aligned_alloc(64, size);
 	assert(w->cfg.memory);
+	memset(w->cfg.memory, 0, size);
 	w->core = sb_core_init(&w->cfg);
 }
 

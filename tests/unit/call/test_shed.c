@@ -86,6 +86,59 @@ static void retransmission_is_absorbed_whatever_share_is_shed(void **state)
 	world_end(w);
 }
 
+/* The INVITE with `from` once replaced by `to`. */
+static const char *with(const char *invite, const char *from, const char *to)
+{
+	static char text[4096];
+	const char *at = strstr(invite, from);
+	assert_non_null(at);
+	snprintf(text, sizeof text, "%.*s%s%s", (int)(at - invite), invite, to, at + strlen(from));
+	return text;
+}
+
+/* 7.3.1: blanks may stand before a colon. What is shed is answered as if they did not: by all its Vias, ... */
+static void blanks_before_a_colon_hide_no_via(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	sb_core_shed(w->core, SB_SHED_ALL);
+	assert_true(turned_away(w,
+	        with(world_invite(1), "\r\nMax-F", "\r\nVia : SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKbelow\r\nMax-F")));
+	assert_non_null(strstr(w->sent[w->n_sent - 1].text, "z9hG4bKbelow"));
+	world_end(w);
+}
+
+/* ... known again by the top one, ... */
+static void blanks_before_a_colon_hide_no_call_that_was_taken(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char invite[4096];
+	strcpy(invite,
+	        with(world_invite(1), "\r\nMax-F", "\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKbelow\r\nMax-F"));
+	strcpy(invite, with(invite, "Via: ", "Via : "));
+	world_rx(w, world_caller, invite);
+	world_expect(w, "SIP/2.0 100", world_caller);
+	world_expect(w, "INVITE", T1);
+	sb_core_shed(w->core, SB_SHED_ALL);
+	assert_int_equal(world_rx(w, world_caller, invite), SB_C_end_consumed);
+	world_expect(w, "SIP/2.0 100", world_caller);
+	world_free(w);
+}
+
+/* ... and what would be refused anyway is refused. */
+static void blanks_hide_no_fault(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	sb_core_shed(w->core, SB_SHED_ALL);
+	world_reply(w, with(world_invite(1), "Max-Forwards: 70", "Max-Forwards:  0"), "SIP/2.0 483");
+	world_reply(w, with(world_invite(2), "Max-Forwards: 70", "Max-Forwards:\t0"), "SIP/2.0 483");
+	world_reply(w, with(world_invite(3), "Max-F", "Proxy-Require : x\r\nMax-F"), "SIP/2.0 420");
+	world_reply(w, with(world_invite(4), "Max-F", "From : <sip:b@192.0.2.9>;tag=2\r\nMax-F"), "SIP/2.0 400");
+	world_free(w);
+}
+
 /* P13: with all new INVITEs shed, what belongs to calls that were taken goes on, and other methods */
 static void overload_sheds_new_calls_only(void **state)
 {
@@ -277,6 +330,9 @@ int main(void)
 	        cmocka_unit_test(told_share_of_new_calls_is_shed),
 	        cmocka_unit_test(all_invites_of_a_call_are_shed_or_none),
 	        cmocka_unit_test(retransmission_is_absorbed_whatever_share_is_shed),
+	        cmocka_unit_test(blanks_before_a_colon_hide_no_via),
+	        cmocka_unit_test(blanks_before_a_colon_hide_no_call_that_was_taken),
+	        cmocka_unit_test(blanks_hide_no_fault),
 	        cmocka_unit_test(overload_sheds_new_calls_only),
 	        cmocka_unit_test(answer_of_one_shed_is_the_same_however_it_is_read),
 	        cmocka_unit_test(ack_of_one_shed_is_known_by_its_tag),

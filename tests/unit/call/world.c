@@ -110,7 +110,8 @@ static void make_snapshot(struct world *w, unsigned i, unsigned n_trunks)
 
 static void make_core(struct world *w)
 {
-	w->cfg.memory = calloc(1, sb_core_memory(&w->cfg));
+	size_t size = (sb_core_memory(&w->cfg) + 63) & ~(size_t)63;
+	w->cfg.memory = memset(aligned_alloc(64, size), 0, size);
 	w->core = sb_core_init(&w->cfg);
 	sb_core_snapshot(w->core, &w->snap[0]);
 }
