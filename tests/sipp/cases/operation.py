@@ -264,7 +264,7 @@ def stop_is_quick_and_clean_under_load(t):
 
 
 def hold_the_loader(t, stack):
-    """The thread that reads a reload, held as soon as it is seen."""
+    """The thread that reads a reload, held as soon as it is seen. Nothing tells that it has begun, so it is looked for."""
     tasks = Path(f"/proc/{t.daemon.process.pid}/task")
     for _ in range(20000):
         for task in tasks.iterdir():
@@ -291,10 +291,7 @@ def stop_amid_a_reload_does_not_wait_for_its_end(t):
         t.daemon.process.send_signal(signal.SIGHUP)
         hold_the_loader(t, stack)
         t.daemon.process.send_signal(signal.SIGTERM)
-        for _ in range(20000):
-            if "stopping" in t.daemon.tail():
-                break
-            time.sleep(0.0005)
+        t.daemon.events.wait(lambda: "stopping" in t.daemon.tail(), 10, "word that it stops")
     assert t.daemon.stop(books=False) == 0
     assert "the reload under way is given up" in t.daemon.tail(), t.daemon.tail()
 
