@@ -46,7 +46,7 @@ class Story:
     def play(self):
         options = self.options
         third = options.time / 3
-        self.caller = self.bed.caller(options.rate, options.rate * options.time)
+        self.caller = self.bed.caller(options.rate, options.rate * options.time, arguments=["-trace_counts"])
         self.when["begun"] = time.time()
         self.until(third, "steady")
         first = self.bed.trunks["primary"]
@@ -65,7 +65,7 @@ class Story:
 
     def _end(self):
         """Calls whose far end died are given up by sipp after their BYE's repetitions."""
-        limit = time.monotonic() + PATIENCE_S + self.options.hold / 1000
+        limit = time.monotonic() + PATIENCE_S + (self.options.ring + self.options.hold) / 1000
         while self.caller.process.poll() is None and time.monotonic() < limit:
             time.sleep(0.1)
         self.ended = self.caller.process.poll() is not None
@@ -132,7 +132,7 @@ def plot(path, story, made, lists):
     formula = f"; formula {demo.TRYING_MS} ms x (2^{demo.RETRIES + 1} - 1) = {demo.FORMULA_MS} ms" if story.bed.daemon else ""
     figure = svg.Figure(f"The primary is {story.options.how} at {story.options.rate} calls/s", "seconds",
                         f"dip {shown(made)}{formula if story.options.how == 'frozen' else ''}; of {made['calls']} calls "
-                        f"{made['setups_lost']} not answered, {made['calls_lost']} lost in progress",
+                        f"{made['setups_lost']} never rang, {made['calls_lost']} lost in progress",
                         x_range=(0, story.options.time))
     figure.band(killed, back)
     figure.mark(killed, "primary " + story.options.how)
@@ -159,6 +159,7 @@ def judged(story):
     times = [at for at, _ in answered]
     figures = story.caller.figures()
     calls = options.rate * options.time
+    reached = max(story.caller.received(180), len(times))  # one that rings goes nowhere else: its far end is dead
     before = paced(times, when["begun"] + 1, when["killed"])
     width, low, back = dip(times, before, when["killed"], when["back"])
     lists = {"answered": answered, "times": times, "primary": [at for peer in story.dead for at, _ in peer.answered()],
@@ -168,7 +169,7 @@ def judged(story):
     made = {"how": options.how, "rate": options.rate, "seconds": options.time, "hold_ms": options.hold, "calls": calls,
             "before_per_second": round(before, 1), "lowest_per_second": round(low, 1), "dip_ms": round(width * 1000),
             "dip_calls": round(before * width - sum(when["killed"] <= at < back for at in times)),
-            "setups_lost": calls - len(times), "calls_lost": len(times) - figures["successful"],
+            "setups_lost": calls - reached, "calls_lost": reached - figures["successful"],
             "longest_setup_ms": max((ms for _, ms in answered), default=0),
             "repeated": {"caller": figures["retransmissions"], "proxy": counters.get("retransmissions_out")},
             "failovers": counters.get("failovers"),
@@ -192,7 +193,7 @@ def play(bed, options, out, tell):
                     f"{made['lowest_per_second']:.0f} calls/s"),
             ("longest set-up", f"{made['longest_setup_ms']:.0f} ms"),
             ("calls", f"{made['calls']}"),
-            ("  not answered", f"{made['setups_lost']}"),
+            ("  never rang", f"{made['setups_lost']}"),
             ("  lost in progress", f"{made['calls_lost']}" + ("  (their far end died)" if made["calls_lost"] else "")),
             ("re-routed", unknown(made["failovers"])),
             ("sent again", f"by the caller {made['repeated']['caller']}, by the proxy {unknown(made['repeated']['proxy'])}"),

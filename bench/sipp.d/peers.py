@@ -22,6 +22,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 TRUNKS = ("primary", "secondary")
 DEAD_CALL_MS = 5000  # how long sipp knows a call that is over: it answers what is repeated. Its own 33 s cost memory
 PATIENCE_S = 40  # what calls may take that meet failures: 64 T1, and more
+GIVE_UP_S = 34  # how much longer than --ring a caller lets it ring
+OWN_GIVE_UP_S = 3  # where the far end is sipp in our own namespaces
 BIN_S = 0.2
 
 
@@ -70,6 +72,13 @@ class Peer(Sipp):
                 with contextlib.suppress(ValueError):  # the last line of one that was killed
                     found.append((begun + float(at) / 1000, float(took)))
         return sorted(found)
+
+    def received(self, status):
+        """How many calls saw such a response. Needs -trace_counts."""
+        for path in self.stem.parent.glob(f"*_{self.process.pid}_counts.csv"):
+            names, *rows = [line.split(";") for line in path.read_text(encoding="ascii").splitlines()]
+            return max((int(row[n]) for row in rows[-1:] for n, name in enumerate(names) if name.endswith(f"_{status}_Recv")), default=0)
+        return 0
 
     def forget(self):
         """Its files of one run: a long ramp leaves none behind."""
@@ -120,11 +129,12 @@ class Bed:
         return self._keep(Peer(host, self.directory, "trunk", port=port, ring=self.options.ring, arguments=traced(every),
                                report_s=self.report_s)).bound()
 
-    def caller(self, rate, calls, every=1):
+    def caller(self, rate, calls, every=1, arguments=()):
+        patience = self.options.ring + 1000 * (OWN_GIVE_UP_S if self.network else GIVE_UP_S)
         keys = {"rate": rate, "calls": calls, "limit": max(1000, rate * PATIENCE_S), "report_s": self.report_s}
         return self._keep(Peer(self.caller_host, self.directory, "caller", port=self.caller_port, target=self.target,
-                               number=self.options.number, hold=self.options.hold,
-                               arguments=["-max_non_invite_retrans", "4", "-aa", *traced(every)], **keys))
+                               number=self.options.number, hold=self.options.hold, patience=patience,
+                               arguments=["-max_non_invite_retrans", "4", "-aa", *traced(every), *arguments], **keys))
 
     def _keep(self, peer):
         self.peers.append(peer)
