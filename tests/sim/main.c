@@ -4,6 +4,7 @@
 #include "sim.h"
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -436,12 +437,12 @@ struct options {
 	uint64_t seed, seeds, break_s;
 	uint32_t calls;
 	const char *profile, *trace, *self;
-	bool verbose, all_seen;
+	bool verbose, all_seen, crash;
 };
 static struct options opt = {.seed = 1, .seeds = 1, .calls = 1000, .profile = "mixed"};
 static const struct profile *running;
 static uint64_t running_seed;
-static char replay_seed[24], replay_calls[16], replay_trace[64];
+static char replay_seed[24], replay_calls[16], replay_trace[64], replay_line[512];
 
 static const struct profile *profile_of(const char *name, uint64_t seed)
 {
@@ -455,21 +456,78 @@ static const struct profile *profile_of(const char *name, uint64_t seed)
 
 static void replay_of(uint64_t seed, const struct profile *p)
 {
+	char after[40] = "";
+	if (opt.break_s)
+		snprintf(after, sizeof after, " --break %llu", (unsigned long long)opt.break_s);
+	else if (opt.crash)
+		snprintf(after, sizeof after, " --crash");
 	snprintf(replay_seed, sizeof replay_seed, "%llu", (unsigned long long)seed);
 	snprintf(replay_calls, sizeof replay_calls, "%u", opt.calls);
 	snprintf(replay_trace, sizeof replay_trace, "sim-%s-%llu.pcap", p->name, (unsigned long long)seed);
+	snprintf(replay_line, sizeof replay_line, "replay: %s --seed %s --calls %s --profile %s --trace %s%s\n",
+	        opt.self, replay_seed, replay_calls, p->name, replay_trace, after);
 }
 
-/* A crash of the product: the same seed again, with the trace on. Async-signal-safe. */
+/* Async-signal-safe. */
+static void print_out(const char *text)
+{
+	if (write(1, text, strlen(text)) < 0)
+		_exit(1);
+}
+
+/* The product died, or a sanitizer said what is wrong and gave up: the same seed again, with the trace on. */
 static void crashed(int sig)
 {
-	static const char text[] = "FAIL INV-CRASH: the core died; the same seed follows with its trace\n";
 	char *argv[] = {(char *)(uintptr_t)opt.self, "--seed", replay_seed, "--calls", replay_calls, "--profile",
-	        (char *)(uintptr_t)running->name, "--trace", replay_trace, NULL};
-	if (write(1, text, sizeof text - 1) < 0 || opt.trace)
-		_exit(128 + sig);
-	execv("/proc/self/exe", argv);
+	        (char *)(uintptr_t)running->name, "--trace", replay_trace, opt.crash ? "--crash" : NULL, NULL};
+	print_out("FAIL INV-CRASH: the core died\n");
+	print_out(replay_line);
+	if (!opt.trace)
+		execv("/proc/self/exe", argv);
 	_exit(128 + sig);
+}
+
+/* It takes far too long, or whoever started us has lost patience. */
+static void hung(int sig)
+{
+	print_out(sig == SIGTERM ? "FAIL INV-END: told to stop amid this world\n"
+	                         : "FAIL INV-END: this world does not end\n");
+	print_out(replay_line);
+	_exit(sig == SIGTERM ? 128 + sig : 1);
+}
+
+/* What sanitizers find ends in crashed() too, whatever the environment says. */
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "abort_on_error=1:handle_segv=2";
+}
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1:print_stacktrace=1";
+}
+
+static void catch_ends(void)
+{
+	struct sigaction act = {.sa_handler = crashed, .sa_flags = (int)SA_NODEFER};
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL); /* whoever crashed and became us was in a handler */
+	sigaction(SIGABRT, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+	sigaction(SIGBUS, &act, NULL);
+	sigaction(SIGFPE, &act, NULL);
+	act.sa_handler = hung;
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGVTALRM, &act, NULL);
+}
+
+/* A world has so much CPU time: a hundred times what the slowest of sanitized ones took. */
+static void watch(void)
+{
+	struct itimerval limit = {.it_value.tv_sec = 120 + opt.calls / 10};
+	setitimer(ITIMER_VIRTUAL, &limit, NULL);
 }
 
 static uint64_t seen[SEEN_MAX];
@@ -508,6 +566,9 @@ static int run(uint64_t seed, const char *trace_file, uint64_t *hash, uint64_t *
 	s->n_calls = opt.calls;
 	s->verbose = opt.verbose;
 	replay_of(seed, s->profile);
+	watch();
+	if (opt.crash)
+		abort();
 	sb_osip_arena(arena, sizeof arena);
 	if (trace_file)
 		trace_open(s, trace_file);
@@ -544,7 +605,8 @@ static int usage(void)
 		fprintf(stderr, "|%s", profiles[i].name);
 	fprintf(stderr, "] [--trace FILE.pcap] [--verbose]\n"
 	                "           [--all-seen]   every scenario must have happened\n"
-	                "           [--break S]    act as if an invariant broke after S seconds\n");
+	                "           [--break S]    act as if an invariant broke after S seconds\n"
+	                "           [--crash]      act as if the core died\n");
 	return 64;
 }
 
@@ -552,8 +614,12 @@ static bool read_options(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-		if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "--all-seen") == 0) {
-			*(argv[i][2] == 'v' ? &opt.verbose : &opt.all_seen) = true;
+		bool *flag = strcmp(argv[i], "--verbose") == 0    ? &opt.verbose
+		             : strcmp(argv[i], "--all-seen") == 0 ? &opt.all_seen
+		             : strcmp(argv[i], "--crash") == 0    ? &opt.crash
+		                                                  : NULL;
+		if (flag) {
+			*flag = true;
 			continue;
 		}
 		if (!value)
@@ -584,20 +650,14 @@ int main(int argc, char **argv)
 	opt.self = argv[0];
 	if (!read_options(argc, argv))
 		return usage();
-	struct sigaction act = {.sa_handler = crashed, .sa_flags = (int)SA_NODEFER};
-	sigaction(SIGABRT, &act, NULL);
-	sigaction(SIGSEGV, &act, NULL);
+	catch_ends();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sb_osip_init();
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	for (uint64_t i = 0; i < opt.seeds; i++) {
 		if (!run(opt.seed + i, opt.trace, &hash, &packets))
 			continue;
-		printf("replay: %s --seed %s --calls %s --profile %s --trace %s", opt.self, replay_seed, replay_calls,
-		        running->name, replay_trace);
-		if (opt.break_s)
-			printf(" --break %llu", (unsigned long long)opt.break_s);
-		printf("\n");
+		fputs(replay_line, stdout);
 		if (!opt.trace) {
 			uint64_t again = 0;
 			opt.seeds = 2; /* quiet about it */

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A failure says how to replay it and leaves a trace that others can read: tcpdump finds IPv4, IPv6, SIP, ICMP and fragments in it,
+# A failure says how to replay it, a crash too, and leaves a trace that others can read: tcpdump finds IPv4, IPv6, SIP, ICMP and fragments in it,
 # and no wrong checksum where nothing was damaged. usage: trace.sh SIM
 set -euo pipefail
 here=$(mktemp -d)
@@ -42,3 +42,12 @@ tcpdump -nvvr sim-operator-8.pcap >read 2>tcpdump.err || { cat tcpdump.err; exit
 wants 'udp sum ok' 300
 wants 'unreachable' 1
 ! grep -E 'bad udp cksum|bad cksum|truncated|invalid' read
+
+rc=0
+"$sim" --seed 5 --seeds 3 --calls 100 --profile calm --crash >out 2>err || rc=$?
+[ "$rc" -eq 134 ] || { echo "a crash: exit status $rc"; cat out err; exit 1; }
+[ "$(grep -c '^FAIL INV-CRASH' out)" -eq 2 ] || { echo "a crash: not once by itself and once with its trace"; cat out; exit 1; }
+read -r -a again < <(sed -n 's/^replay: //p' out)
+rc=0
+"${again[@]}" >out 2>err || rc=$?
+[ "$rc" -eq 134 ] && grep -q '^replay: .* --seed 5 ' out || { echo "a crash that is replayed: exit status $rc"; cat out err; exit 1; }
