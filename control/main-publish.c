@@ -72,13 +72,6 @@ static void tell_reload(struct sb_daemon *d, int err, const struct sb_config_err
 	sb_events_add(d->events, &rec);
 }
 
-int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors)
-{
-	struct sb_config *next = NULL;
-	int err = sb_config_load(d->config->file, NULL, 0, NULL, &next, errors);
-	return sb_daemon_take(d, err, next, errors);
-}
-
 int sb_daemon_take(struct sb_daemon *d, int err, struct sb_config *next, struct sb_config_errors *errors)
 {
 	const uint32_t slots = sb_slots_taken(d->slots);

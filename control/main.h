@@ -90,9 +90,8 @@ void sb_daemon_fini(struct sb_daemon *d);
 /* What the operator switched off stays off, over restarts and for trunks that come back by a reload (P9). */
 void sb_daemon_restore_operator(struct sb_daemon *d, const struct sb_snapshot *s);
 int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next);
-/* Reads the file again. The errors say why the daemon keeps what it had. */
-int sb_daemon_reload(struct sb_daemon *d, struct sb_config_errors *errors);
-/* What a load came to, err or next: publishes or refuses it. Takes next over; adds to errors. 0 or why not. */
+/* What a load came to, err or next: publishes or refuses it. Takes next over; adds to errors, which say why the daemon
+ * keeps what it had. 0 or why not. */
 int sb_daemon_take(struct sb_daemon *d, int err, struct sb_config *next, struct sb_config_errors *errors);
 void sb_daemon_fib_tick(struct sb_daemon *d, uint64_t now_ms);
 void sb_daemon_retire(struct sb_daemon *d); /* frees what nobody uses any more */

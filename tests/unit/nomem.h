@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* nomem.h - an allocator that can be told to fail. A test linked with nomem.c has it in malloc's place, and so have our
  * code, jansson, libyaml and libc in that process: no allocation of theirs is out of its reach, and no linker trick is
- * needed. Beneath it is libc's allocator, or the sanitizer's, which then sees every block as usual. One thread. */
+ * needed. Beneath it is libc's allocator, or the sanitizer's, which then sees every block as usual. One thread at a
+ * time allocates: others wait for it. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench.h"
 #include "dataplane/sip/osip.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,10 +200,21 @@ void bench_write(struct bench *b, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
+int bench_reload_told(struct bench *b, struct sb_config_errors *errors)
+{
+	struct pollfd over = {.fd = b->d.load.fd, .events = POLLIN};
+	int err = sb_daemon_reload_begin(&b->d, errors);
+	if (err)
+		return err;
+	assert_int_equal(poll(&over, 1, -1), 1);
+	assert_true(sb_daemon_loaded(&b->d, &err, errors));
+	return err;
+}
+
 int bench_reload(struct bench *b)
 {
 	struct sb_config_errors errors = {0};
-	int err = sb_daemon_reload(&b->d, &errors);
+	int err = bench_reload_told(b, &errors);
 	sb_config_errors_free(&errors);
 	return err;
 }

@@ -25,7 +25,8 @@ struct bench {
 struct bench *bench_new(uint32_t n_workers, const char *text, const struct sb_core_ops *ops);
 void bench_free(struct bench *b);
 void bench_write(struct bench *b, const char *text); /* the file that a reload reads */
-int bench_reload(struct bench *b);
+int bench_reload(struct bench *b);                   /* as by the control socket, to its end */
+int bench_reload_told(struct bench *b, struct sb_config_errors *errors);
 
 /* Opens the control socket; bench_free() closes it. */
 void bench_control(struct bench *b);

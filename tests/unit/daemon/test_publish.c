@@ -52,7 +52,7 @@ static bool reload_failing(struct bench *b, unsigned n, unsigned more, unsigned 
 	const struct sb_config *config = d->config;
 	uint64_t generation = d->snapshot_generation, blocks = nomem_blocks(), failed = d->reloads_failed;
 	nomem_arm(n, more);
-	int err = sb_daemon_reload(d, &errors);
+	int err = bench_reload_told(b, &errors);
 	bool met = nomem_disarm();
 	assert_true(err == 0 || (met && err == SB_E_NOMEM));
 	sb_config_errors_free(&errors);
