@@ -109,6 +109,7 @@ static int tel(const char *text, uint32_t at, uint32_t end, struct sb_uri *uri, 
 {
 	uint32_t p = lex_find(text, at, end, ';');
 	uri->user = lex_span(at, p);
+	*odd |= end - at == 1; /* too short for libosip2 */
 	if (p == at || !clean(text, at, p, LEX_USER, odd))
 		return SB_E_INVAL;
 	return tail(text, p, end, uri, odd);

@@ -168,6 +168,8 @@ static void broken_parts_that_a_proxy_reads_are_refused(void **state)
 	        "INVITE sip:a@bb:70000 SIP/2.0\r\n" VIA FROM TO CALL_ID CSEQ MF END,
 	        "INVITE sip:@bb SIP/2.0\r\n" VIA FROM TO CALL_ID CSEQ MF END,
 	        "INVITE * SIP/2.0\r\n" VIA FROM TO CALL_ID CSEQ MF END,
+	        "INVITE tel:1 SIP/2.0\r\n" VIA FROM TO CALL_ID CSEQ MF END,
+	        START VIA FROM "To: <tel:1>\r\n" CALL_ID CSEQ MF END,
 	        "INVITE sip:a@bb SIP/x\r\n" VIA FROM TO CALL_ID CSEQ MF END,
 	        "IN@VITE sip:a@bb SIP/2.0\r\n" VIA FROM TO CALL_ID CSEQ MF END,
 	};
