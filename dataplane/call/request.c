@@ -2,9 +2,6 @@
 /* request.c - a request that belongs to no transaction yet: is it in a dialog, is it welcome, where does it go (16.3
  * to 16.6). */
 #include "dataplane/call/txn.h"
-#include <strings.h>
-
-#define UNSUPPORTED_MAX 512
 
 bool sb_request_trusted(const struct sb_core *c, const struct sb_pkt *pkt)
 {
@@ -45,37 +42,6 @@ static bool over_rate(struct sb_core *c, const struct sb_addr *source)
 	r->at_ms = c->now_ms;
 	r->milli = (uint32_t)(tokens >= 1000 ? tokens - 1000 : tokens);
 	return tokens < 1000;
-}
-
-/* The LF that ends the header line at p, folding included; end if there is none. */
-static const char *line_end(const char *p, const char *end)
-{
-	const char *lf;
-	while ((lf = memchr(p, '\n', (size_t)(end - p))) && end - lf > 1 && (lf[1] == ' ' || lf[1] == '\t'))
-		p = lf + 1;
-	return lf ? lf : end;
-}
-
-/* "Unsupported: " with every option tag of every Proxy-Require line: we support none (16.3 step 5). */
-static void unsupported(const struct sb_sip *sip, char *out, size_t cap)
-{
-	static const char name[] = "Proxy-Require";
-	size_t at = 0;
-	const char *p = sip->text + sip->proxy_require_line, *end = sip->text + sip->body;
-	out[0] = 0;
-	while (p < end) {
-		const char *stop = line_end(p, end);
-		if (strncasecmp(p, name, sizeof name - 1) == 0 && strchr(": \t", p[sizeof name - 1])) {
-			const char *colon = memchr(p, ':', (size_t)(stop - p));
-			const char *value = colon ? colon + 1 : stop;
-			size_t len = (size_t)(stop - value);
-			if (len && value[len - 1] == '\r')
-				len--;
-			if (at + len + 16 < cap)
-				at += (size_t)snprintf(out + at, cap - at, "Unsupported:%.*s\r\n", (int)len, value);
-		}
-		p = stop + 1;
-	}
 }
 
 /* What must be the same when a request comes round again (16.6 step 8). */
@@ -204,12 +170,12 @@ static unsigned refusal(const struct sb_core *c, const struct sb_sip *sip, const
 static struct sb_end in_dialog(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own)
 {
-	char extra[UNSUPPORTED_MAX];
+	char extra[SB_UNSUPPORTED_MAX];
 	bool ack = sip->method == SB_M_ACK;
 	if (sip->max_forwards.len && sip->max_forwards_value == 0)
 		return ack ? sb_ended(SB_C_drop_stray_ack) : sb_out_reply(c, pkt, sip, 483, NULL, NULL);
 	if (sip->proxy_require_line && !ack && sip->method != SB_M_CANCEL) {
-		unsupported(sip, extra, sizeof extra);
+		sb_compose_unsupported(sip, extra, sizeof extra);
 		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
 	}
 	return sb_dialog_request(c, pkt, sip, own);
@@ -220,7 +186,7 @@ struct sb_end sb_request_new(
 {
 	struct sb_own_route own;
 	struct sb_candidates cand;
-	char extra[UNSUPPORTED_MAX];
+	char extra[SB_UNSUPPORTED_MAX];
 	sb_dialog_own_route(c, sip, &own);
 	/* Without a To tag it begins a dialog, whatever it carries; unless who is called never had one. */
 	if (own.owner == SB_ROUTE_SIGNED && (sip->to_tag.len || own.to_initiator))
@@ -233,7 +199,7 @@ struct sb_end sb_request_new(
 	if (status)
 		return sb_out_reply(c, pkt, sip, status, NULL, NULL);
 	if (sip->proxy_require_line) {
-		unsupported(sip, extra, sizeof extra);
+		sb_compose_unsupported(sip, extra, sizeof extra);
 		return sb_out_reply(c, pkt, sip, 420, NULL, extra);
 	}
 	if (sip->method == SB_M_INVITE && sb_shed_call(c, look->call))

@@ -46,6 +46,11 @@ struct sb_reply {
 };
 int sb_compose_reply(const struct sb_sip *sip, const struct sb_reply *reply, char *out, size_t cap);
 
+/* The extra lines of a 420: "Unsupported:" with every option tag of every Proxy-Require line, for we support none (16.3
+ * step 5). NUL-terminated; a line that does not fit into cap is left out. */
+#define SB_UNSUPPORTED_MAX 512
+void sb_compose_unsupported(const struct sb_sip *sip, char *out, size_t cap);
+
 /* ACK to a non-2xx final of a leg (17.1.1.3): Request-URI, From, Call-ID, CSeq number, Routes (strip_routes cut) of
  * the stored request; To of the response (to_line text without CRLF); one Via with the leg's branch. */
 int sb_compose_ack(const struct sb_sip *request, const struct sb_relay *relay, const char *to_line, size_t to_line_len,

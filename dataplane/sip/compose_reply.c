@@ -2,6 +2,8 @@
 /* compose_reply.c - our own answers to a request (RFC 3261 8.2.6). */
 #include "dataplane/sip/compose.h"
 #include "dataplane/sip/edit.h"
+#include "dataplane/sip/line.h"
+#include <stdio.h>
 
 /* One Via line, whose sender asks for rport and has filled in nothing: as most are. */
 static bool is_usual(const struct sb_sip *sip)
@@ -127,4 +129,18 @@ int sb_compose_reply(const struct sb_sip *sip, const struct sb_reply *reply, cha
 		out_text(&o, reply->extra);
 	out_text(&o, "Content-Length: 0\r\n\r\n");
 	return out_end(&o);
+}
+
+void sb_compose_unsupported(const struct sb_sip *sip, char *out, size_t cap)
+{
+	struct sb_line line;
+	size_t at = 0;
+	out[0] = 0;
+	for (uint32_t off = sip->proxy_require_line; sb_line_find(sip, off, SB_F_PROXY_REQUIRE, &line);
+	        off = line.next) {
+		const char *value = sip->text + line.value;
+		uint32_t len = line.end - line.value;
+		if (at + len + 16 < cap)
+			at += (size_t)snprintf(out + at, cap - at, "Unsupported:%.*s\r\n", (int)len, value);
+	}
 }

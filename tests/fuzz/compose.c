@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* compose: whatever is accepted and goes out parses again, with both parsers, and differs from what came in only where
  * a proxy may touch it (RFC 3261 16.6, 16.7, 16.11): our Via and Record-Route, Max-Forwards, received and rport of the
- * sender's Via, our own Route values. How it is relayed is drawn from a hash of the message. */
+ * sender's Via, our own Route values, the status line of a trunk's 503. What we answer ourselves holds what it is to,
+ * a 420 what the caller required. How it is relayed or answered is drawn from a hash of the message. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/sip/msg.h"
 #include "dataplane/sip/compose.h"
@@ -271,10 +272,13 @@ static void relayed_request(const struct msg *m, const struct relaying *how)
 	msg_free(out);
 }
 
-/* Everything but the top Via value. */
-static void relayed_response(const struct msg *m)
+/* Everything but the top Via value; and the status line, if it becomes a 500. */
+static void relayed_response(const struct msg *m, bool as_500)
 {
-	int len = sb_compose_response(&m->sip, 0, NULL, buffer, m->sip.len);
+	static const char status_line[] = "SIP/2.0 500 Server Internal Error\r\n";
+	unsigned status = as_500 ? 500 : 0;
+	int len = sb_compose_response(&m->sip, status, as_500 ? sb_reason(status) : NULL, buffer,
+	        m->sip.len + (as_500 ? sizeof status_line : 0));
 	struct sb_via below, v;
 	bool readable = m->sip.via.next && sb_sip_via_at(&m->sip, m->sip.via.next, &below) == 0;
 	unsigned j = 0;
@@ -287,7 +291,8 @@ static void relayed_response(const struct msg *m)
 			j += m->sip.via.multi;
 			continue;
 		}
-		must(j < out_lines.n && same_line(in, o), "changed: %.*s", (int)in->len, in->p);
+		must(j < out_lines.n && (as_500 && i == 0 ? line_is(o, status_line) : same_line(in, o)),
+		        "changed: %.*s", (int)in->len, in->p);
 		j++;
 	}
 	must(j == out_lines.n && in_lines.body_len == out_lines.body_len, "%u lines of %u", out_lines.n, in_lines.n);
@@ -296,20 +301,55 @@ static void relayed_response(const struct msg *m)
 	v = below;
 	for (unsigned i = 0; readable && i < SB_SIP_VALUES_MAX && v.next; i++)
 		readable = sb_sip_via_at(&m->sip, v.next, &v) == 0;
+	readable = readable && !v.next; /* we read no more than so many, and now they are the top ones */
 	if (readable && !out->asked) {
-		must(out->read == SB_READ_RESPONSE, "relayed it is no response but %d", out->read);
+		must(out->read == SB_READ_RESPONSE && out->sip.status == (as_500 ? status : m->sip.status),
+		        "relayed it is no response but %d, or says %u", out->read, out->sip.status);
 		must(same_span(&m->sip, below.value, &out->sip, out->sip.via.value), "the Via below is another");
 	}
 	msg_free(out);
 }
 
+/* Each Proxy-Require line stands in the answer as Unsupported, if there is room for all. */
+static void says_what_is_unsupported(const struct msg *m, const struct msg *out)
+{
+	size_t room = SB_UNSUPPORTED_MAX - 16;
+	unsigned j = 0;
+	split(m->text + m->sip.start, m->sip.len - m->sip.start, &in_lines);
+	split(out->text, out->len, &out_lines);
+	for (unsigned i = 0; i < in_lines.n; i++) {
+		const struct line *in = &in_lines.line[i];
+		if (!named(in, "Proxy-Require"))
+			continue;
+		const char *value = memchr(in->p, ':', in->len);
+		size_t len = (size_t)(in->p + in->len - value) - 1;
+		if (in->len >= room || memchr(value, 0, len)) /* it is written as a C string */
+			return;
+		room -= in->len;
+		len -= len > 1 && value[len - 1] == '\r';
+		while (j < out_lines.n && !named(&out_lines.line[j], "Unsupported"))
+			j++;
+		must(j < out_lines.n, "not said to be unsupported: %.*s", (int)in->len, in->p);
+		const struct line *o = &out_lines.line[j++];
+		must(o->len == sizeof "Unsupported" - 1 + len + 2 && memcmp(o->p + o->len - 2 - len, value, len) == 0,
+		        "said to be unsupported: %.*s", (int)o->len, o->p);
+	}
+}
+
 static void replied(const struct msg *m, const struct relaying *how, uint32_t h)
 {
+	char extra[SB_UNSUPPORTED_MAX];
 	static const unsigned codes[] = {100, 200, 400, 403, 408, 420, 481, 483, 487, 500, 503, 505};
 	unsigned status = m->sip.error ? m->sip.error : codes[h % (sizeof codes / sizeof codes[0])];
+	if (m->sip.proxy_require_line && !m->sip.error)
+		status = 420;
 	struct sb_reply reply = {
 	        .status = status, .reason = sb_reason(status), .to_tag = "0123456789abcdef", .source = how->r.source};
 	reply.to_tag_len = status == 100 ? 0 : 16;
+	if (status == 420 && m->sip.proxy_require_line) {
+		sb_compose_unsupported(&m->sip, extra, sizeof extra);
+		reply.extra = extra;
+	}
 	int len = sb_compose_reply(
 	        &m->sip, &reply, buffer, (m->sip.body ? m->sip.body : m->sip.text_len) + SB_RELAY_GROWTH);
 	must(len > 0, "no answer fits a message of %u bytes: %d", m->sip.text_len, len);
@@ -329,6 +369,8 @@ static void replied(const struct msg *m, const struct relaying *how, uint32_t h)
 		                                   same_span(&m->sip, m->sip.to_tag, &out->sip, out->sip.to_tag)
 		                         : status == 100,
 		        "our answer's To tag");
+		if (reply.extra)
+			says_what_is_unsupported(m, out);
 	}
 	msg_free(out);
 }
@@ -396,7 +438,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (m->read == SB_READ_REQUEST || (m->read == SB_READ_BAD_REQUEST && m->sip.answerable && m->sip.error))
 		replied(m, &how, h >> 8);
 	if (m->read == SB_READ_RESPONSE) {
-		relayed_response(m);
+		relayed_response(m, false);
+		relayed_response(m, true);
 		if (m->sip.status >= 200 && m->sip.status < 300)
 			unwanted_2xx(m);
 	}
