@@ -312,6 +312,9 @@ static void happen(struct sim *s, const struct event *e)
 		if (e->b == s->px.boot)
 			oracle_deadline(s, e->a);
 		break;
+	case EV_LEG_DUE:
+		again_leg_due(s, e->a, e->b);
+		break;
 	case EV_MODE:
 		if (!s->quiet)
 			trunk_mode(s, e->a);

@@ -81,11 +81,10 @@ static void arrived(struct sim *s, const struct worker *w, struct ocall *c, uint
 	steer_arrived(s, c, call);
 	steer_came(s, c, call);
 	uint64_t due = s->now + 64 * conf_of(s, c)->t1_ms * MS + late_us(s);
-	for (unsigned t = 0; t < TRUNKS_MAX; t++)
+	for (unsigned t = 0; t < TRUNKS_MAX && !c->message; t++)
 		if (c->candidates >> t & 1)
 			due += formula_us(&conf_of(s, c)->trunk[t]);
-	if (!c->message)
-		at(s, due, EV_DEADLINE, call, s->px.boot);
+	at(s, due, EV_DEADLINE, call, s->px.boot);
 }
 
 static void begin_request(struct sim *s, const struct worker *w)
@@ -93,10 +92,13 @@ static void begin_request(struct sim *s, const struct worker *w)
 	struct step *st = &s->step;
 	struct ocall *c = &s->ocall[st->in.call];
 	uint64_t life = 64 * conf_of(s, c)->t1_ms * MS, longest = 64 * s->t1_max_ms * MS;
-	/* A request other than INVITE may end in silence, after 64*T1 at the latest (RFC 4320). */
+	/* A request other than INVITE may end in silence, after 64*T1 at the latest (RFC 4320), and is then known for
+	 * T4 more. */
+	bool silent = c->message && !c->final;
 	uint64_t over = c->final ? c->final_at : c->message ? c->arrived : NEVER / 2;
-	uint64_t slow = c->message && !c->final ? longest + 6 * SEC : 5 * SEC;
+	uint64_t slow = silent ? longest + 6 * SEC : 5 * SEC;
 	bool known = c->arrived && c->boot == s->px.boot && !c->shed;
+	life += silent ? 5 * SEC : 0;
 	st->call = c;
 	st->live = known && !c->maybe && s->now + SEC < over + life;
 	bool gone = !known || s->now > over + longest + slow;
@@ -131,6 +133,7 @@ static void begin_response(struct sim *s)
 	st->live = l && c->boot == s->px.boot && c->arrived && !c->shed &&
 	           (!c->final || s->now + SEC < c->final_at + life);
 	st->final_before = l ? l->final : 0;
+	st->goes_on = st->live && other_goes_on(s, c);
 	st->was_cancelled = c->cancelled;
 	st->was_over = c->final;
 	if (!l || c->boot != s->px.boot || !str_is(st->in.method, c->message ? "MESSAGE" : "INVITE"))
@@ -181,6 +184,7 @@ static void begin_icmp(struct sim *s, const struct packet *p)
 	if (!l || c->boot != s->px.boot || c->shed)
 		return;
 	s->step.live = !c->final && l == &c->leg[c->n_legs - 1] && !l->first_response && !l->dead;
+	s->step.goes_on = s->step.live && other_goes_on(s, c);
 	l->dead = true;
 }
 

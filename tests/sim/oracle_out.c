@@ -3,21 +3,6 @@
  * that moment. */
 #include "sim.h"
 
-static void leg_again(struct sim *s, struct ocall *c, struct oleg *l)
-{
-	uint64_t due = l->start / MS * MS + l->a_ms * ((1ull << l->sends) - 1) * MS;
-	l->sends++;
-	if (c->message)
-		return;
-	if (l->first_response && !shaken(s, c))
-		breach(s, "INV-SCHEDULE", "the INVITE is sent again to t%u, which has responded", l->trunk);
-	if (c->final || l != &c->leg[c->n_legs - 1])
-		breach(s, "INV-SCHEDULE", "the INVITE is sent again to t%u, whose turn is over", l->trunk);
-	if (!shaken(s, c) && (s->now < due || s->now > due + late_us(s)))
-		breach(s, "INV-SCHEDULE", "send %u to t%u is due at %llu us", l->sends, l->trunk,
-		        (unsigned long long)due);
-}
-
 static void request_to_trunk(struct sim *s, const struct msg *m, struct ep src, struct ep dst, int t)
 {
 	struct step *st = &s->step;
@@ -41,7 +26,7 @@ static void request_to_trunk(struct sim *s, const struct msg *m, struct ep src, 
 	if (first) {
 		steer_leg(s, c, m, (unsigned)t, src, dst);
 	} else if (l && (invite || str_is(m->method, "MESSAGE"))) {
-		leg_again(s, c, l);
+		again_leg(s, c, l);
 	} else if (str_is(m->method, "CANCEL")) {
 		st->cancels++;
 		if (!l || !l->prov || (l->final && !shaken(s, c)))

@@ -109,6 +109,18 @@ bool impatient(const struct sim *s, const struct ocall *c)
 	return c->patience && s->now >= c->patience;
 }
 
+static void check_turn_of_other(struct sim *s, const struct ocall *c, const struct oleg *l)
+{
+	uint64_t gone = s->now - l->start / MS * MS;
+	for (unsigned behind = l->behind_least; behind <= l->behind_most; behind++) {
+		uint64_t end = other_turn_us(s, c, l, behind);
+		if (gone >= end && gone <= end + late_us(s))
+			return;
+	}
+	breach(s, "INV-SCHEDULE", "t%u was given up after %llu us, its part of 64*T1 is %llu us", l->trunk,
+	        (unsigned long long)gone, (unsigned long long)other_turn_us(s, c, l, l->behind_least));
+}
+
 static void check_turn(struct sim *s, struct ocall *c, unsigned t)
 {
 	const struct conf *k = conf_of(s, c);
@@ -118,10 +130,14 @@ static void check_turn(struct sim *s, struct ocall *c, unsigned t)
 	if (prev->final &&
 	        (!failing(prev->final) || (prev->ringing && !k->trunk[prev->trunk].after_ringing && !c->message)))
 		breach(s, "INV-HUNT", "call %u moves to t%u after a %u", s->step.in.call, t, prev->final);
-	if (prev->first_response || prev->dead || c->message)
+	if (prev->first_response || prev->dead)
 		return;
 	if (sb_health_read(s->px.health, s->px.slot[prev->trunk]).state == SB_DOWN)
 		return;
+	if (c->message) {
+		check_turn_of_other(s, c, prev);
+		return;
+	}
 	uint64_t gone = s->now - prev->start / MS * MS, f = prev->a_ms * ((1ull << prev->n) - 1) * MS;
 	uint64_t whole = 64 * k->t1_ms * MS;
 	bool formula = gone >= f && gone <= f + late_us(s), last = gone >= whole && gone <= whole + late_us(s);
@@ -219,6 +235,18 @@ static void saw_leg(struct sim *s, const struct ocall *c, const struct msg *m, s
 		saw(s, SEEN_ipv6_to_ipv4);
 }
 
+/* A candidate that was not usable when a leg began is no longer in left(), though its turn may yet come: hence two. */
+static void count_behind(const struct sim *s, const struct ocall *c, struct oleg *l)
+{
+	unsigned least = (unsigned)__builtin_popcount(left(s, c)), most = 0;
+	for (unsigned t = 0; t < TRUNKS_MAX; t++)
+		most += (c->untried >> t & 1) && usable(s, t);
+	unsigned all = (unsigned)__builtin_popcount(c->untried) + c->n_legs;
+	unsigned beyond = all > LEGS_MAX ? all - LEGS_MAX : 0; /* no request tries more (P12) */
+	l->behind_least = (uint8_t)(least > beyond ? least - beyond : 0);
+	l->behind_most = (uint8_t)most;
+}
+
 void steer_leg(struct sim *s, struct ocall *c, const struct msg *m, unsigned t, struct ep src, struct ep dst)
 {
 	const struct conf_trunk *k = &conf_of(s, c)->trunk[t];
@@ -250,6 +278,8 @@ void steer_leg(struct sim *s, struct ocall *c, const struct msg *m, unsigned t, 
 	*l = (struct oleg){.trunk = (uint8_t)t, .sends = 1, .start = s->now, .a_ms = k->a_ms, .n = k->n};
 	l->branch_len = (uint8_t)m->branch.n;
 	memcpy(l->branch, m->branch.p, m->branch.n);
+	count_behind(s, c, l);
+	again_expect(s, c, l);
 }
 
 /* ---- who is sent away */

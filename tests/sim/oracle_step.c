@@ -135,11 +135,22 @@ static void end_other_refused(struct sim *s, struct step *st)
 	bool answered = false;
 	for (unsigned i = 0; i < c->n_legs; i++)
 		answered |= c->leg[i].final && c->leg[i].final != 408;
-	if (st->final_before || st->late || st->was_over || st->leg->dead || st->new_legs || more(s, c) || !answered)
+	if (!st->goes_on || st->final_before || st->late || st->leg->dead || st->new_legs || more(s, c) || !answered)
 		return;
 	if (!c->final)
 		breach(s, "INV-FINAL", "a %.*s ends in silence, though its trunks have answered (call %u)",
 		        (int)st->in.method.n, st->in.method.p, st->in.call);
+}
+
+static void end_other(struct sim *s, struct step *st)
+{
+	struct ocall *c = st->call;
+	c->answered |= st->goes_on && st->in.status >= 200 && st->in.status != 408;
+	if (failing(st->in.status))
+		end_other_refused(s, st);
+	else if (st->goes_on && st->in.status >= 200 && !st->final_before && !c->final)
+		breach(s, "INV-FINAL", "the %u of t%u did not go up (call %u)", st->in.status, st->leg->trunk,
+		        st->in.call);
 }
 
 static void end_response(struct sim *s, struct step *st)
@@ -161,8 +172,7 @@ static void end_response(struct sim *s, struct step *st)
 	if (!st->live || st->disturbed || shaken(s, st->call) || (!invite && !st->call->message))
 		return;
 	if (st->call->message) {
-		if (st->in.status >= 300)
-			end_other_refused(s, st);
+		end_other(s, st);
 		return;
 	}
 	if (st->in.status < 200)
@@ -176,8 +186,9 @@ static void end_response(struct sim *s, struct step *st)
 static void end_icmp(struct sim *s, struct step *st)
 {
 	struct ocall *c = st->call;
-	if (!st->live || st->disturbed || shaken(s, c) || c->message || c->cancelled)
+	if (!st->live || st->disturbed || shaken(s, c) || c->cancelled || (c->message && !st->goes_on))
 		return;
+	c->answered = true;
 	if (!st->new_legs && !c->final && more(s, c))
 		breach(s, "INV-HUNT", "t%u is unreachable and nobody else was asked at once", st->leg->trunk);
 	else if (!st->new_legs && !c->final)
@@ -204,6 +215,15 @@ void oracle_end(struct sim *s, const struct worker *w)
 	memset(st, 0, sizeof *st);
 }
 
+/* Nothing of it comes after its caller's Timer F; only if nobody has answered, nothing comes at all (RFC 4320). */
+static void other_deadline(struct sim *s, const struct ocall *c, uint32_t call)
+{
+	if (s->now < c->arrived + 64 * conf_of(s, c)->t1_ms * MS + late_us(s))
+		return; /* another one, told by that number now */
+	if (c->arrived && c->boot == s->px.boot && c->answered && !c->final && !shaken(s, c))
+		breach(s, "INV-DEADLINE", "trunks have answered call %u, a MESSAGE, and its caller is not told", call);
+}
+
 /* Every INVITE has its final answer within what its candidates may take (and Timer C for those that rang). */
 void oracle_deadline(struct sim *s, uint32_t call)
 {
@@ -211,6 +231,10 @@ void oracle_deadline(struct sim *s, uint32_t call)
 	const struct conf *k = conf_of(s, c);
 	uint64_t whole = 64 * k->t1_ms * MS, sum = whole + late_us(s), due;
 	uint32_t all = c->untried;
+	if (c->message) {
+		other_deadline(s, c, call);
+		return;
+	}
 	for (unsigned i = 0; i < c->n_legs; i++)
 		all |= 1u << c->leg[i].trunk;
 	if (!c->arrived || c->boot != s->px.boot || c->shed || c->final || (c->maybe && !c->n_legs))

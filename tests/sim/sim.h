@@ -139,6 +139,7 @@ enum ev {
 	EV_UAS_MID,
 	EV_UAS_MID_AGAIN,
 	EV_DEADLINE,
+	EV_LEG_DUE,
 	EV_MODE,
 	EV_OPER,
 	EV_STALL,
@@ -213,6 +214,7 @@ struct oleg {
 	uint16_t final;
 	uint64_t start, first_response;
 	uint32_t a_ms, n;
+	uint8_t behind_least, behind_most; /* usable candidates behind it when it began */
 };
 struct ocall {
 	uint64_t arrived, final_at, last_prov, final_hash;
@@ -228,7 +230,8 @@ struct ocall {
 	uint32_t shaky;      /* on the route and neither that nor DOWN nor switched off */
 	uint32_t unproven;   /* of those, PROBING or HALF_OPEN */
 	bool shed, disturbed, cancelled, message;
-	bool maybe; /* there was no buffer for any answer: it may have been taken or refused */
+	bool answered; /* a MESSAGE: a trunk has said, or its host, what the caller must be told in the end */
+	bool maybe;    /* there was no buffer for any answer: it may have been taken or refused */
 	struct oleg leg[LEGS_MAX];
 };
 struct otrunk {
@@ -258,6 +261,7 @@ struct step { /* what one hand-over to the core led to */
 	struct oleg *leg;
 	bool aged; /* known, or forgotten by now: either is right */
 	bool fresh, live, late, was_cancelled, was_over, disturbed;
+	bool goes_on; /* a MESSAGE that was certainly not over */
 	uint16_t final_before;
 	unsigned n_out, new_legs, requests_out, acks, own_acks, byes, cancels, up_2xx, up_prov, replies, relayed;
 	unsigned reply_status;
@@ -443,7 +447,7 @@ void proxy_settle(struct sim *s);
 void proxy_stall(struct sim *s);
 uint64_t proxy_count(const struct sim *s, enum sb_counter c);
 
-/* oracle.c, oracle_out.c, oracle_steer.c, oracle_step.c, oracle_health.c */
+/* oracle.c, oracle_out.c, oracle_again.c, oracle_steer.c, oracle_step.c, oracle_health.c */
 void oracle_begin(struct sim *s, const struct worker *w, const struct packet *p);
 void oracle_out(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len);
 void oracle_end(struct sim *s, const struct worker *w);
@@ -469,6 +473,12 @@ struct oleg *leg_of(struct ocall *c, struct str branch);
 uint32_t left(const struct sim *s, const struct ocall *c); /* candidates not tried yet that may still be asked */
 uint32_t more(const struct sim *s, const struct ocall *c); /* those of them that there must be a try for */
 bool impatient(const struct sim *s, const struct ocall *c);
+/* A request leaves for a trunk again; one has left, when is the next?; it was to leave by now. */
+void again_leg(struct sim *s, struct ocall *c, struct oleg *l);
+void again_expect(struct sim *s, struct ocall *c, struct oleg *l);
+void again_leg_due(struct sim *s, uint32_t call, uint32_t which);
+uint64_t other_turn_us(const struct sim *s, const struct ocall *c, const struct oleg *l, unsigned behind);
+bool other_goes_on(const struct sim *s, const struct ocall *c);
 void steer_arrived(struct sim *s, struct ocall *c, uint32_t call);
 void steer_leg(struct sim *s, struct ocall *c, const struct msg *m, unsigned t, struct ep src, struct ep dst);
 void steer_shed(struct sim *s, struct ocall *c, uint32_t call);

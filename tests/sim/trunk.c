@@ -439,8 +439,8 @@ static void request(struct sim *s, const struct msg *m, const struct packet *p, 
 		probed(s, m, p, trunk);
 	} else { /* the same for the same request, however often it comes (17.2.2) */
 		uint32_t draw = hash(m->branch, trunk) % 100;
-		if (s->quiet || draw >= 10)
-			respond(s, trunk, p->dst, m, NULL, s->quiet || draw >= 35 ? 200 : draw >= 20 ? 503 : 408);
+		if (s->quiet || draw >= 20)
+			respond(s, trunk, p->dst, m, NULL, s->quiet || draw >= 50 ? 200 : draw >= 30 ? 503 : 408);
 	}
 }
 
