@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* caller.c - user agent clients, from RFC 3261 9.1, 12, 13.2, 14, 15 and 17.1, RFC 3311 and RFC 6086: INVITE with
  * Timer A, ACKs of both kinds, CANCEL at any time after a provisional, re-INVITE, UPDATE, INFO and BYE with the route
- * set they learned; and MESSAGE outside dialogs. */
+ * set they learned; and MESSAGE outside dialogs. Some forget the ACK of a failure. */
 #include "sim.h"
 
 /* What is dialled begins with one of these; conf_make() makes routes of some. */
@@ -208,6 +208,7 @@ void caller_start(struct sim *s, uint32_t call)
 	u->dial = (uint8_t)rnd(s, DIAL_PREFIXES);
 	u->other_domain = chance(s, 200);
 	u->cursed = !s->quiet && chance(s, 10);
+	u->never_acks = !s->quiet && chance(s, 15);
 	u->caller = s->flood ? 3 : (uint8_t)rnd(s, CALLERS);
 	u->listener = listener_of(s, u);
 	u->body = (uint16_t)(big ? rnd_in(s, 500, BODY_MAX) : rnd_in(s, 40, 100));
@@ -362,8 +363,12 @@ static void invite_response(struct sim *s, uint32_t call, const struct msg *m, c
 		answered(s, call, m, p);
 		return;
 	}
-	build(s, call, "ACK", m->to);
-	send_out(s, call, listener_ep(u->listener));
+	if (u->never_acks) {
+		saw(s, SEEN_never_acks);
+	} else {
+		build(s, call, "ACK", m->to);
+		send_out(s, call, listener_ep(u->listener));
+	}
 	if (u->state != CALL_UP)
 		over(s, u);
 }

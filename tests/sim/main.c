@@ -315,6 +315,9 @@ static void happen(struct sim *s, const struct event *e)
 	case EV_LEG_DUE:
 		again_leg_due(s, e->a, e->b);
 		break;
+	case EV_AGAIN_DUE:
+		again_due(s, e->a, e->b);
+		break;
 	case EV_MODE:
 		if (!s->quiet)
 			trunk_mode(s, e->a);
@@ -431,6 +434,7 @@ static void world_end(struct sim *s)
 	free(s->ocall);
 	free(s->uas);
 	free(s->uas_heads);
+	free(s->byes);
 	if (s->pcap)
 		fclose(s->pcap);
 }

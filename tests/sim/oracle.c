@@ -136,6 +136,7 @@ static void begin_response(struct sim *s)
 	st->goes_on = st->live && other_goes_on(s, c);
 	st->was_cancelled = c->cancelled;
 	st->was_over = c->final;
+	again_answered(s, c, &st->in);
 	if (!l || c->boot != s->px.boot || !str_is(st->in.method, c->message ? "MESSAGE" : "INVITE"))
 		return;
 	st->late = l != &c->leg[c->n_legs - 1];
@@ -206,6 +207,9 @@ static void begin_sip(struct sim *s, const struct worker *w)
 		begin_request(s, w);
 	else
 		begin_response(s);
+	if (st->in.request && str_is(st->in.method, "ACK") && st->call->final >= 300 && st->in.branch.n > 7 &&
+	        st->in.branch.p[7] == 'c')
+		st->call->up.done = true;
 	if (st->in.request && str_is(st->in.method, "CANCEL")) {
 		st->was_cancelled = st->call->cancelled;
 		st->final_before = st->call->final;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* oracle_again.c - what is sent more than once: when each send is due, that it comes then and not at another time, and
- * when there are no more of them (S4.1; RFC 3261 17.1.2.2). Timers count whole milliseconds. */
+ * when there are no more of them (S4.1; RFC 3261 9.1, 17.1.2.2, 17.2.1). Timers count whole milliseconds. */
 #include "sim.h"
 
 /* When send number n + 1 of a leg is due: a, 2a, 4a ... after one another; of other requests T2 at the most (Timer E).
@@ -79,4 +79,134 @@ bool other_goes_on(const struct sim *s, const struct ocall *c)
 {
 	const struct oleg *l = c->n_legs ? &c->leg[c->n_legs - 1] : NULL;
 	return l && !c->final && s->now < l->start / MS * MS + other_turn_us(s, c, l, l->behind_most);
+}
+
+/* ---- what goes out until it is answered: T1, 2 * T1, 4 * T1 ... T2 after one another, until 64 * T1 */
+enum { AGAIN_FINAL, AGAIN_CANCEL, AGAIN_BYE };
+
+/* drifts: each wait begins when the last one ended, not when it was to end. */
+static void sent(struct sim *s, const struct ocall *c, struct oagain *a, bool drifts)
+{
+	uint64_t now = s->now / MS * MS, t1 = conf_of(s, c)->t1_ms * MS;
+	if (!a->sends)
+		a->first = a->next = now;
+	a->next = (drifts ? now : a->next) + (t1 << (a->sends < 3 ? a->sends : 3));
+	a->sends++;
+}
+
+static bool beyond(const struct sim *s, const struct ocall *c, const struct oagain *a)
+{
+	return a->next >= a->first + 64 * conf_of(s, c)->t1_ms * MS;
+}
+
+static void expect(struct sim *s, const struct oagain *a, unsigned kind, uint32_t who, unsigned leg)
+{
+	at(s, a->next + late_us(s) + 1, EV_AGAIN_DUE, who, kind << 16 | leg << 8 | a->sends);
+}
+
+/* It is sent again: is it its time? */
+static void judge(struct sim *s, const struct ocall *c, const struct oagain *a, const char *what, uint32_t call)
+{
+	if (shaken(s, c))
+		return;
+	if (a->done)
+		breach(s, "INV-AGAIN", "%s of call %u is sent again, and has been answered", what, call);
+	if (beyond(s, c, a))
+		breach(s, "INV-AGAIN", "%s of call %u is sent beyond its 64*T1", what, call);
+	if (s->now < a->next || s->now > a->next + late_us(s))
+		breach(s, "INV-AGAIN", "send %u of %s of call %u is due at %llu us", a->sends + 1u, what, call,
+		        (unsigned long long)a->next);
+}
+
+/* A failure that goes up: by Timer G, and whenever the INVITE is repeated. */
+void again_final(struct sim *s, struct ocall *c, uint32_t call)
+{
+	struct oagain *a = &c->up;
+	if (a->sends && s->step.kind == STEP_REQUEST) {
+		if (a->done && !shaken(s, c))
+			breach(s, "INV-AGAIN", "call %u gets its %u again, and has ACKed it", call, c->final);
+		return;
+	}
+	if (a->sends)
+		judge(s, c, a, "the failure", call);
+	sent(s, c, a, true);
+	expect(s, a, AGAIN_FINAL, call, 0);
+}
+
+void again_cancel(struct sim *s, struct ocall *c, struct oleg *l, uint32_t call)
+{
+	struct oagain *a = &l->cancel;
+	if (a->sends && !l->dead)
+		judge(s, c, a, "the CANCEL", call);
+	sent(s, c, a, true);
+	expect(s, a, AGAIN_CANCEL, call, (unsigned)(l - c->leg));
+}
+
+static struct obye *bye_of(struct sim *s, const struct msg *m)
+{
+	for (uint32_t i = s->n_byes; i > 0; i--)
+		if (s->byes[i - 1].call == m->call && str_is(m->branch, s->byes[i - 1].branch))
+			return &s->byes[i - 1];
+	return NULL;
+}
+
+static struct obye *bye_new(struct sim *s, const struct msg *m)
+{
+	const struct sb_core_usage *u = sb_core_usage(s->step.w->core);
+	if (s->n_byes == s->byes_max) {
+		s->byes_max = s->byes_max ? s->byes_max * 2 : 64;
+		s->byes = realloc(s->byes, s->byes_max * sizeof *s->byes);
+		assert(s->byes);
+	}
+	struct obye *b = &s->byes[s->n_byes++];
+	*b = (struct obye){.call = m->call, .boot = s->px.boot};
+	/* Without room to keep it, it goes out whenever the 2xx comes. */
+	b->kept = u->transactions < u->transactions_max && u->text_bytes < u->text_bytes_max / 8;
+	snprintf(b->branch, sizeof b->branch, "%.*s", (int)m->branch.n, m->branch.p);
+	return b;
+}
+
+/* Ours, for a 2xx that nobody wants. */
+void again_bye(struct sim *s, const struct msg *m)
+{
+	struct ocall *c = &s->ocall[m->call];
+	struct obye *b = bye_of(s, m);
+	if (!b)
+		b = bye_new(s, m);
+	if (!b->kept)
+		return;
+	if (b->again.sends)
+		judge(s, c, &b->again, "the BYE", m->call);
+	sent(s, c, &b->again, false);
+	expect(s, &b->again, AGAIN_BYE, (uint32_t)(b - s->byes), 0);
+}
+
+/* An answer comes that ends one of these. */
+void again_answered(struct sim *s, struct ocall *c, const struct msg *m)
+{
+	struct oleg *l = leg_of(c, m->branch);
+	struct obye *b = str_is(m->method, "BYE") ? bye_of(s, m) : NULL;
+	if (m->status >= 200 && b)
+		b->again.done = true;
+	if (m->status >= 200 && l && str_is(m->method, "CANCEL"))
+		l->cancel.done = true;
+}
+
+void again_due(struct sim *s, uint32_t who, uint32_t which)
+{
+	unsigned kind = which >> 16, leg = which >> 8 & 255;
+	uint32_t call = kind == AGAIN_BYE ? s->byes[who].call : who;
+	const struct ocall *c = &s->ocall[call];
+	const struct oleg *l = &c->leg[leg];
+	const struct oagain *a = kind == AGAIN_FINAL ? &c->up : kind == AGAIN_CANCEL ? &l->cancel : &s->byes[who].again;
+	if (a->done || a->sends != (which & 255) || s->now != a->next + late_us(s) + 1 || beyond(s, c, a))
+		return;
+	if ((kind == AGAIN_BYE ? s->byes[who].boot : c->boot) != s->px.boot || shaken(s, c) ||
+	        (kind == AGAIN_CANCEL && (l->final || l->dead)))
+		return;
+	breach(s, "INV-AGAIN", "%s of call %u was due at %llu us, for the %uth time, and is not sent",
+	        kind == AGAIN_FINAL    ? "the failure"
+	        : kind == AGAIN_CANCEL ? "the CANCEL"
+	                               : "the BYE",
+	        call, (unsigned long long)a->next, a->sends + 1u);
 }

@@ -34,8 +34,10 @@ static void request_to_trunk(struct sim *s, const struct msg *m, struct ep src, 
 			        !l         ? "is unknown"
 			        : l->final ? "is answered"
 			                   : "had no provisional");
-		if (l)
+		if (l) {
 			l->cancel_sent = true;
+			again_cancel(s, c, l, m->call);
+		}
 	} else if (str_is(m->method, "ACK") && l) {
 		st->acks++;
 		bool now =
@@ -71,6 +73,8 @@ static void final_up(struct sim *s, struct ocall *c, const struct msg *m, uint64
 		breach(s, "INV-FINAL", "call %u had %u and gets %u", m->call, c->final, m->status);
 	if (c->final >= 300 && (m->status != c->final || hash != c->final_hash))
 		breach(s, "INV-FINAL", "call %u had %u and gets another final (%u)", m->call, c->final, m->status);
+	if (!c->message && m->status >= 300 && (!c->final || c->final >= 300))
+		again_final(s, c, m->call);
 	if (c->final)
 		return;
 	const struct oleg *l = c->n_legs ? &c->leg[c->n_legs - 1] : NULL;
@@ -169,8 +173,11 @@ static void request_out(struct sim *s, const struct msg *m, struct ep src, struc
 	if (t >= 0 && str_is(m->method, "ACK") && !(st->in.request && str_is(st->in.method, "ACK")) && ours &&
 	        !leg_of(&s->ocall[m->call], m->branch))
 		st->own_acks++;
-	if (str_is(m->method, "BYE") && !(st->in.request && str_is(st->in.method, "BYE")))
+	if (str_is(m->method, "BYE") && !(st->in.request && str_is(st->in.method, "BYE"))) {
 		st->byes++;
+		if (ours)
+			again_bye(s, m);
+	}
 	relayed(s, m, src, dst);
 	if (t >= 0)
 		request_to_trunk(s, m, src, dst, t);

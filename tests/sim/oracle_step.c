@@ -330,10 +330,25 @@ bool oracle_open(const struct sim *s)
 	return false;
 }
 
+/* Where nothing gets lost and nobody dies, each caller has heard how its call ended. */
+static void check_callers(struct sim *s)
+{
+	const struct profile *p = s->profile;
+	if (p->loss_pm || p->corrupt_pm || p->send_fail_pm || p->stall_s || p->kill_s)
+		return;
+	for (uint32_t i = 0; i < s->calls_started; i++) {
+		const struct ucall *u = &s->ucall[i];
+		const struct ocall *c = &s->ocall[i];
+		if (!u->final && (c->final || !u->message))
+			breach(s, "INV-FINAL", "the caller of call %u has never heard how it ended (%u)", i, c->final);
+	}
+}
+
 void oracle_over(struct sim *s)
 {
 	const struct conf *k = &s->confs[s->n_confs - 1];
 	check_counters(s);
+	check_callers(s);
 	check_leaks(s);
 	steer_over(s);
 	for (unsigned t = 0; t < TRUNKS_MAX; t++) {

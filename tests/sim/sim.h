@@ -140,6 +140,7 @@ enum ev {
 	EV_UAS_MID_AGAIN,
 	EV_DEADLINE,
 	EV_LEG_DUE,
+	EV_AGAIN_DUE,
 	EV_MODE,
 	EV_OPER,
 	EV_STALL,
@@ -182,7 +183,7 @@ struct mid {
 };
 struct ucall {
 	uint8_t state, sends, n_forks, cancel_sends, caller, listener, dial;
-	bool message, cancel_wanted, cancel_done, counted, rport, other_domain, cursed;
+	bool message, cancel_wanted, cancel_done, counted, rport, other_domain, cursed, never_acks;
 	uint16_t final, body;
 	uint64_t started;
 	struct mid mid; /* in fork[0] */
@@ -207,6 +208,17 @@ struct uas {
 };
 
 /* ---- what the oracle remembers */
+struct oagain { /* what is sent until it is answered */
+	uint64_t first, next;
+	uint8_t sends;
+	bool done;
+};
+struct obye { /* of the proxy's own */
+	char branch[64];
+	uint32_t call, boot;
+	bool kept;
+	struct oagain again;
+};
 struct oleg {
 	char branch[64];
 	uint8_t branch_len, trunk, sends;
@@ -214,6 +226,7 @@ struct oleg {
 	uint16_t final;
 	uint64_t start, first_response;
 	uint32_t a_ms, n;
+	struct oagain cancel;
 	uint8_t behind_least, behind_most; /* usable candidates behind it when it began */
 };
 struct ocall {
@@ -230,8 +243,9 @@ struct ocall {
 	uint32_t shaky;      /* on the route and neither that nor DOWN nor switched off */
 	uint32_t unproven;   /* of those, PROBING or HALF_OPEN */
 	bool shed, disturbed, cancelled, message;
-	bool answered; /* a MESSAGE: a trunk has said, or its host, what the caller must be told in the end */
-	bool maybe;    /* there was no buffer for any answer: it may have been taken or refused */
+	bool answered;    /* a MESSAGE: a trunk has said, or its host, what the caller must be told in the end */
+	bool maybe;       /* there was no buffer for any answer: it may have been taken or refused */
+	struct oagain up; /* the failure that went up */
 	struct oleg leg[LEGS_MAX];
 };
 struct otrunk {
@@ -342,6 +356,8 @@ struct sim {
 	struct otrunk otrunk[TRUNKS_MAX];
 	struct oshare oshare[TRUNKS_MAX];
 	struct orate orate[WORKERS_MAX][CALLERS];
+	struct obye *byes;
+	uint32_t n_byes, byes_max;
 	struct step step;
 	uint64_t o_calls, o_answered, o_failed, o_legs, o_shed, o_in_dialog;
 	uint64_t seen[SEEN_MAX];
@@ -477,6 +493,11 @@ bool impatient(const struct sim *s, const struct ocall *c);
 void again_leg(struct sim *s, struct ocall *c, struct oleg *l);
 void again_expect(struct sim *s, struct ocall *c, struct oleg *l);
 void again_leg_due(struct sim *s, uint32_t call, uint32_t which);
+void again_final(struct sim *s, struct ocall *c, uint32_t call);
+void again_cancel(struct sim *s, struct ocall *c, struct oleg *l, uint32_t call);
+void again_bye(struct sim *s, const struct msg *m);
+void again_answered(struct sim *s, struct ocall *c, const struct msg *m);
+void again_due(struct sim *s, uint32_t who, uint32_t which);
 uint64_t other_turn_us(const struct sim *s, const struct ocall *c, const struct oleg *l, unsigned behind);
 bool other_goes_on(const struct sim *s, const struct ocall *c);
 void steer_arrived(struct sim *s, struct ocall *c, uint32_t call);
