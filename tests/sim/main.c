@@ -59,6 +59,7 @@ static const struct profile profiles[] = {
                 .slots_max = 4096,
                 .ring_min = 64,
                 .ring_max = 1024,
+                .queues_min = 16,
                 .late_ms = 1200},
         {.name = "operator",
                 .oper_s = 2,
@@ -81,6 +82,7 @@ static const struct profile profiles[] = {
                 .slots_max = 256,
                 .ring_min = 16,
                 .ring_max = 64,
+                .queues_min = 8,
                 .late_ms = 3000},
         {.name = "fragments",
                 .loss_pm = 15,
@@ -197,6 +199,7 @@ static void garbage(struct sim *s)
 	uint32_t n = 0, what = rnd(s, 10);
 	struct ep src = {IP(10, 1, 0, 1 + rnd(s, CALLERS / 2)), 5060, false}, dst = listener_ep(rnd(s, 2));
 	if (what < 2) {
+		saw(s, SEEN_garbage);
 		n = rnd(s, 400);
 		for (uint32_t i = 0; i < n; i++)
 			text[i] = (char)rnd(s, what ? 256 : 128);
@@ -397,6 +400,8 @@ static void world_begin(struct sim *s)
 	s->px.n_workers = rnd_in(s, 1, WORKERS_MAX);
 	s->px.slots_max = rnd_in(s, p->slots_min, p->slots_max);
 	s->px.ring = power_between(s, p->ring_min, p->ring_max);
+	s->px.rx_max = power_between(s, p->queues_min ? p->queues_min : RX_MAX, RX_MAX);
+	s->px.in_max = power_between(s, p->queues_min ? p->queues_min : IN_MAX, IN_MAX);
 	struct conf c;
 	conf_make(s, &c);
 	s->t1_ms = c.t1_ms;

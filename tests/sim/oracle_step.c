@@ -265,14 +265,18 @@ void oracle_killed(struct sim *s)
 
 static void check_counters(struct sim *s)
 {
-	uint64_t rx = proxy_count(s, SB_C_rx_frames), ends = 0, queued = 0;
+	uint64_t rx = proxy_count(s, SB_C_rx_frames), missed = proxy_count(s, SB_C_rx_missed), ends = 0, queued = 0,
+	         rest = 0;
 	for (unsigned i = 0; i < SB_COUNTERS; i++) {
 		enum sb_counter_kind kind = sb_counter_rows()[i].kind;
 		if (kind == SB_KIND_END || kind == SB_KIND_DROP)
 			ends += proxy_count(s, (enum sb_counter)i);
 	}
 	for (unsigned i = 0; i < s->px.n_workers; i++)
-		queued += s->px.w[i].n_in;
+		queued += s->px.w[i].n_in, rest += s->px.w[i].rx.n;
+	if (s->px.came != rx + missed + rest + s->px.gone)
+		breach(s, "INV-COUNT", "%llu frames came, %llu were taken, %llu missed", (unsigned long long)s->px.came,
+		        (unsigned long long)rx, (unsigned long long)missed);
 	if (rx != ends + queued)
 		breach(s, "INV-COUNT", "%llu frames came, %llu ended, %llu wait", (unsigned long long)rx,
 		        (unsigned long long)ends, (unsigned long long)queued);

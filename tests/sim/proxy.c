@@ -119,9 +119,9 @@ static void worker_start(struct sim *s, struct worker *w, unsigned i)
 	memset(w, 0, sizeof *w);
 	w->sim = s;
 	w->run_at = NEVER;
-	queue_init(&w->rx, 512);
+	queue_init(&w->rx, px->rx_max);
 	w->wire = s->frames ? wire_new(s, i) : NULL;
-	w->in = calloc(256, sizeof *w->in);
+	w->in = calloc(px->in_max, sizeof *w->in);
 	w->stats = aligned_alloc(64, SB_TRUNKS_MAX * sizeof *w->stats);
 	assert(w->in && w->stats);
 	for (unsigned t = 0; t < 64; t++) /* the slots there can be */
@@ -216,6 +216,7 @@ void proxy_use(struct sim *s, struct sb_config *cfg)
 static void worker_stop(struct sim *s, struct worker *w)
 {
 	struct packet *p;
+	s->px.gone += w->rx.n + w->n_in;
 	while ((p = queue_take(&w->rx)))
 		packet_free(s, p);
 	for (uint32_t i = 0; i < w->n_in; i++)
@@ -274,10 +275,14 @@ void proxy_rx(struct sim *s, struct packet *p)
 	uint32_t any = rnd(s, s->px.n_workers), same = (p->src.ip * 31 + p->dst.ip * 7 + p->src.v6) % s->px.n_workers;
 	struct worker *w = &s->px.w[p->kind == PACKET_FRAME ? same : any];
 	trace(s, p, p->text, p->len);
-	if (!queue_put(&w->rx, p))
-		packet_free(s, p);
-	else
+	s->px.came++;
+	if (queue_put(&w->rx, p)) {
 		soon(s, w, shortly(s));
+		return;
+	}
+	saw(s, SEEN_rx_full);
+	sb_count(&w->counters, SB_C_rx_missed);
+	packet_free(s, p);
 }
 
 static void act(struct sim *s, struct worker *w, struct handed *h)
@@ -333,7 +338,8 @@ static void take(struct sim *s, struct worker *w, struct packet *p)
 		return;
 	}
 	struct worker *o = &s->px.w[owner];
-	if (o->n_in == 256) {
+	if (o->n_in == s->px.in_max) {
+		saw(s, SEEN_handoff_full);
 		sb_count(&w->counters, SB_C_drop_ring_full);
 		packet_free(s, p);
 		return;

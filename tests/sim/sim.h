@@ -19,7 +19,9 @@
 #define LEGS_MAX    16
 #define TEXT_MAX    6000
 #define BODY_MAX    4600
-#define CALLERS     16 /* the upper half by IPv6 */
+#define RX_MAX      512 /* frames in a port's queue */
+#define IN_MAX      256 /* in a ring between workers */
+#define CALLERS     16  /* the upper half by IPv6 */
 #define MS          1000ull
 #define SEC         1000000ull
 #define NEVER       UINT64_MAX
@@ -47,7 +49,8 @@ struct profile {
 	unsigned shed_pm; /* of new INVITEs: shed by a worker that was stalled, for as long again */
 	unsigned rate;    /* calls a second */
 	unsigned slots_min, slots_max, ring_min, ring_max; /* powers of two for rings */
-	unsigned late_ms;                                  /* how late a timer may be acted on */
+	unsigned queues_min; /* of the port's queue and of the ring between workers; 0: as large as they get */
+	unsigned late_ms;    /* how late a timer may be acted on */
 };
 
 /* What must have been seen in a run of many seeds: a scenario that no longer happens proves nothing. */
@@ -325,7 +328,8 @@ struct proxy {
 	uint16_t slot[TRUNKS_MAX];
 	uint64_t totals[SB_COUNTERS], events; /* of lives that were killed */
 	uint64_t leg_stats;                   /* calls by trunk, all lives */
-	uint32_t slots_max, ring;
+	uint32_t slots_max, ring, rx_max, in_max;
+	uint64_t came, gone; /* frames; and those that were killed with their process */
 	int64_t buffers;
 };
 
