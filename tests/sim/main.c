@@ -321,6 +321,10 @@ static void happen(struct sim *s, const struct event *e)
 	case EV_AGAIN_DUE:
 		again_due(s, e->a, e->b);
 		break;
+	case EV_HELD:
+		oracle_held(s);
+		at(s, s->now + SEC, EV_HELD, 0, 0);
+		break;
 	case EV_MODE:
 		if (!s->quiet)
 			trunk_mode(s, e->a);
@@ -337,12 +341,37 @@ static void happen(struct sim *s, const struct event *e)
 	}
 }
 
-/* When the world may be looked at for the last time: a while without a message, and time for every trunk to return. */
-static uint64_t end_of(const struct sim *s)
+static void pass_to(struct sim *s, uint64_t when)
 {
-	uint64_t quiet = s->last_message + 64 * (s->t1_max_ms > s->t1_ms ? s->t1_max_ms : s->t1_ms) * MS + 5 * SEC,
-	         live = s->healed_at + 60 * SEC;
-	return quiet > live ? quiet : live;
+	s->now = when > s->now ? when : s->now;
+}
+
+/* Nothing happens before due. After a while without messages what calls held must be free, and again after the next if
+ * one still comes; when every trunk has had time to return, too, the world is over. */
+static bool is_over(struct sim *s, uint64_t due)
+{
+	uint64_t free_at, live = s->healed_at + 60 * SEC;
+	if (due <= s->last_message + 64 * s->t1_max_ms * MS || due <= (free_at = oracle_free_at(s)) || oracle_open(s))
+		return false;
+	if (s->found_free != s->last_message) {
+		pass_to(s, free_at);
+		proxy_settle(s);
+		oracle_free(s);
+		s->found_free = s->last_message;
+		return false;
+	}
+	if (due <= live)
+		return false;
+	pass_to(s, live);
+	proxy_settle(s);
+	oracle_over(s);
+	return true;
+}
+
+/* Calls come to an end: what rings has Timer C, what it leaves behind 64 * T1, and callers hang up within a minute. */
+static uint64_t rest_by(const struct sim *s)
+{
+	return s->healed_at + 4 * 64 * s->t1_max_ms * MS + 400 * SEC;
 }
 
 static void world(struct sim *s)
@@ -360,13 +389,15 @@ static void world(struct sim *s)
 			s->shortage_until = 0;
 			oper_heal(s);
 		}
-		if (s->quiet && due > end_of(s) && !oracle_open(s)) {
-			s->now = end_of(s);
-			proxy_settle(s);
-			oracle_over(s);
+		uint64_t last_message = s->found_free;
+		if (s->quiet && is_over(s, due))
 			return;
-		}
-		s->now = due > s->now ? due : s->now;
+		if (s->found_free != last_message)
+			continue;
+		if (s->quiet && due > rest_by(s))
+			breach(s, "INV-REST", "%llu s after the last call there are still messages, or calls",
+			        (unsigned long long)((due - s->healed_at) / SEC));
+		pass_to(s, due);
 		if (s->break_at && s->now >= s->break_at)
 			breach(s, "INV-NONE", "as asked for");
 		if (event && event_next(s, &e))
@@ -410,6 +441,7 @@ static void world_begin(struct sim *s)
 	proxy_start(s);
 	conf_load(s, &c);
 	at(s, s->now + 3 * SEC, EV_CALL, 0, 0);
+	at(s, s->now + 4 * SEC, EV_HELD, 0, 0);
 	for (unsigned t = 0; t < TRUNKS_MAX; t++)
 		plan(s, EV_MODE, t, p->mode_s);
 	plan(s, EV_OPER, 0, p->oper_s);

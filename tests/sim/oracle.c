@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* oracle.c - what is handed to the core, and what must be known of it from there on. oracle_out.c judges each message
- * that leaves, oracle_steer.c where calls go, oracle_step.c whole steps, calls and worlds, oracle_health.c trunks. */
+ * that leaves, oracle_again.c what is sent again, oracle_steer.c where calls go, oracle_step.c whole steps, calls and
+ * worlds, oracle_held.c what is kept, oracle_health.c trunks. */
 #include "sim.h"
 
 const struct conf *conf_of(const struct sim *s, const struct ocall *c)
@@ -137,6 +138,8 @@ static void begin_response(struct sim *s)
 	st->was_cancelled = c->cancelled;
 	st->was_over = c->final;
 	again_answered(s, c, &st->in);
+	if (l)
+		c->touched = s->now;
 	if (!l || c->boot != s->px.boot || !str_is(st->in.method, c->message ? "MESSAGE" : "INVITE"))
 		return;
 	st->late = l != &c->leg[c->n_legs - 1];

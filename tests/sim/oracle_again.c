@@ -138,6 +138,7 @@ void again_cancel(struct sim *s, struct ocall *c, struct oleg *l, uint32_t call)
 	struct oagain *a = &l->cancel;
 	if (a->sends && !l->dead)
 		judge(s, c, a, "the CANCEL", call);
+	c->touched = s->now;
 	sent(s, c, a, true);
 	expect(s, a, AGAIN_CANCEL, call, (unsigned)(l - c->leg));
 }
@@ -159,7 +160,7 @@ static struct obye *bye_new(struct sim *s, const struct msg *m)
 		assert(s->byes);
 	}
 	struct obye *b = &s->byes[s->n_byes++];
-	*b = (struct obye){.call = m->call, .boot = s->px.boot};
+	*b = (struct obye){.call = m->call, .boot = s->px.boot, .born = s->now};
 	/* Without room to keep it, it goes out whenever the 2xx comes. */
 	b->kept = u->transactions < u->transactions_max && u->text_bytes < u->text_bytes_max / 8;
 	snprintf(b->branch, sizeof b->branch, "%.*s", (int)m->branch.n, m->branch.p);

@@ -300,28 +300,6 @@ static void check_counters(struct sim *s)
 		        (unsigned long long)s->o_failed, (unsigned long long)s->o_legs);
 }
 
-static void check_leaks(struct sim *s)
-{
-	for (unsigned i = 0; i < s->px.n_workers; i++) {
-		const struct worker *w = &s->px.w[i];
-		const struct sb_core_usage *u = sb_core_usage(w->core);
-		if (u->transactions || u->invites || u->lingering || u->text_bytes)
-			breach(s, "INV-LEAK", "worker %u holds %llu transactions, %llu calls, %llu records, %llu bytes",
-			        i, (unsigned long long)u->transactions, (unsigned long long)u->invites,
-			        (unsigned long long)u->lingering, (unsigned long long)u->text_bytes);
-		if (wire_busy(w->wire))
-			breach(s, "INV-LEAK", "worker %u holds pieces of datagrams for ever", i);
-		if (s->px.snap->refs[i].n)
-			breach(s, "INV-LEAK", "worker %u holds the snapshot", i);
-		for (unsigned t = 0; t < 64; t++)
-			if (w->stats[t].active)
-				breach(s, "INV-LEAK", "slot %u has %lld legs for ever", t,
-				        (long long)w->stats[t].active);
-	}
-	if (s->px.n_old)
-		breach(s, "INV-LEAK", "%u snapshots cannot be freed", s->px.n_old);
-}
-
 /* Its caller may have gone away meanwhile: Timer C ends it. */
 bool oracle_open(const struct sim *s)
 {
@@ -353,7 +331,7 @@ void oracle_over(struct sim *s)
 	const struct conf *k = &s->confs[s->n_confs - 1];
 	check_counters(s);
 	check_callers(s);
-	check_leaks(s);
+	oracle_free(s);
 	steer_over(s);
 	for (unsigned t = 0; t < TRUNKS_MAX; t++) {
 		struct sb_health_view v = sb_health_read(s->px.health, s->px.slot[t]);

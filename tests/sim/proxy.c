@@ -402,9 +402,12 @@ static void worker_run(struct sim *s, struct worker *w)
 	w->n_in -= n;
 	memmove(w->in, w->in + n, w->n_in * sizeof *w->in);
 	mail(s, w);
+	uint64_t records = sb_core_usage(w->core)->lingering;
 	oracle_begin(s, w, NULL);
 	sb_core_tick(w->core, s->now);
 	oracle_end(s, w);
+	if (sb_core_usage(w->core)->lingering + 64 <= records) /* there may be more to expire than one tick does */
+		w->busy_until = s->now + MS;
 	wire_expire(s, w);
 	if (s->px.buffers)
 		breach(s, "INV-BUFFER", "%lld buffers are neither sent nor freed", (long long)s->px.buffers);
@@ -462,12 +465,14 @@ void proxy_run(struct sim *s)
 			worker_run(s, &s->px.w[i]);
 }
 
-/* What the daemon's loops do all the time, and this one only when there is work. */
+/* What the daemon's loops do all the time, and these only when there is work: so often that a full table expires. */
 void proxy_settle(struct sim *s)
 {
-	for (unsigned i = 0; i < s->px.n_workers; i++)
-		worker_run(s, &s->px.w[i]);
-	control_run(s);
+	for (unsigned n = 0; n < 2 + s->px.slots_max / 32; n++) {
+		for (unsigned i = 0; i < s->px.n_workers; i++)
+			worker_run(s, &s->px.w[i]);
+		control_run(s);
+	}
 }
 
 /* Somebody is not scheduled for a while: mail and packets wait, and rings fill. */

@@ -144,6 +144,7 @@ enum ev {
 	EV_DEADLINE,
 	EV_LEG_DUE,
 	EV_AGAIN_DUE,
+	EV_HELD,
 	EV_MODE,
 	EV_OPER,
 	EV_STALL,
@@ -219,6 +220,7 @@ struct oagain { /* what is sent until it is answered */
 struct obye { /* of the proxy's own */
 	char branch[64];
 	uint32_t call, boot;
+	uint64_t born;
 	bool kept;
 	struct oagain again;
 };
@@ -234,6 +236,7 @@ struct oleg {
 };
 struct ocall {
 	uint64_t arrived, final_at, last_prov, final_hash;
+	uint64_t touched;  /* a leg's last response or CANCEL */
 	uint64_t patience; /* a leg has had more than its formula: the others may have theirs until then; 0: not bounded
 	                    */
 	struct ep from;
@@ -357,6 +360,7 @@ struct sim {
 	bool flap_off[TRUNKS_MAX];
 	uint64_t rate_at;                                               /* the rate of sources was last changed */
 	uint64_t shortage_until, last_failure, last_message, healed_at; /* last_failure: no buffer, or not sent */
+	uint64_t found_free; /* the last message after which nothing was held */
 	struct otrunk otrunk[TRUNKS_MAX];
 	struct oshare oshare[TRUNKS_MAX];
 	struct orate orate[WORKERS_MAX][CALLERS];
@@ -467,7 +471,7 @@ void proxy_settle(struct sim *s);
 void proxy_stall(struct sim *s);
 uint64_t proxy_count(const struct sim *s, enum sb_counter c);
 
-/* oracle.c, oracle_out.c, oracle_again.c, oracle_steer.c, oracle_step.c, oracle_health.c */
+/* oracle.c, oracle_out.c, oracle_again.c, oracle_steer.c, oracle_step.c, oracle_held.c, oracle_health.c */
 void oracle_begin(struct sim *s, const struct worker *w, const struct packet *p);
 void oracle_out(struct sim *s, struct ep src, struct ep dst, const char *text, uint32_t len);
 void oracle_end(struct sim *s, const struct worker *w);
@@ -479,7 +483,10 @@ void oracle_health_reset(struct sim *s, unsigned trunk);
 void oracle_probe_out(struct sim *s, unsigned trunk, const struct msg *m);
 void oracle_probe_in(struct sim *s, unsigned trunk, const struct msg *m);
 void oracle_call_in(struct sim *s, unsigned trunk, const struct msg *m, bool counts);
-bool oracle_open(const struct sim *s); /* some call still waits, within its deadline */
+bool oracle_open(const struct sim *s);        /* some call still waits, within its deadline */
+uint64_t oracle_free_at(const struct sim *s); /* when nothing may be held for calls any more */
+void oracle_free(struct sim *s);
+void oracle_held(struct sim *s);
 void oracle_over(struct sim *s);
 const struct conf *conf_of(const struct sim *s, const struct ocall *c);
 int trunk_at(struct ep e);

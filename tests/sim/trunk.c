@@ -256,7 +256,7 @@ static void step(struct sim *s, struct uas *u)
 		send_status(s, u, chance(s, 800) ? 180 : 183);
 		if (u->plan != PLAN_RING && u->plan != PLAN_LATE_200)
 			next_step(s, u, u->wait_us);
-		else if (chance(s, 300)) /* rings on, and says so */
+		else if (!s->quiet && chance(s, 300)) /* rings on, and says so */
 			u->step = 0, next_step(s, u, 60 * SEC);
 		return;
 	}
