@@ -78,7 +78,8 @@ uint64_t other_turn_us(const struct sim *s, const struct ocall *c, const struct 
 bool other_goes_on(const struct sim *s, const struct ocall *c)
 {
 	const struct oleg *l = c->n_legs ? &c->leg[c->n_legs - 1] : NULL;
-	return l && !c->final && s->now < l->start / MS * MS + other_turn_us(s, c, l, l->behind_most);
+	return l && !l->final && !l->dead && !c->final &&
+	       s->now < l->start / MS * MS + other_turn_us(s, c, l, l->behind_most);
 }
 
 /* ---- what goes out until it is answered: T1, 2 * T1, 4 * T1 ... T2 after one another, until 64 * T1 */
@@ -87,16 +88,16 @@ enum { AGAIN_FINAL, AGAIN_CANCEL, AGAIN_BYE };
 /* drifts: each wait begins when the last one ended, not when it was to end. */
 static void sent(struct sim *s, const struct ocall *c, struct oagain *a, bool drifts)
 {
-	uint64_t now = s->now / MS * MS, t1 = conf_of(s, c)->t1_ms * MS;
+	uint64_t now = s->now / MS * MS;
 	if (!a->sends)
-		a->first = a->next = now;
-	a->next = (drifts ? now : a->next) + (t1 << (a->sends < 3 ? a->sends : 3));
+		*a = (struct oagain){.first = now, .next = now, .t1_ms = conf_of(s, c)->t1_ms};
+	a->next = (drifts ? now : a->next) + (a->t1_ms * MS << (a->sends < 3 ? a->sends : 3));
 	a->sends++;
 }
 
-static bool beyond(const struct sim *s, const struct ocall *c, const struct oagain *a)
+static bool beyond(const struct oagain *a, uint64_t late)
 {
-	return a->next >= a->first + 64 * conf_of(s, c)->t1_ms * MS;
+	return a->next + late >= a->first + 64 * a->t1_ms * MS;
 }
 
 static void expect(struct sim *s, const struct oagain *a, unsigned kind, uint32_t who, unsigned leg)
@@ -105,13 +106,11 @@ static void expect(struct sim *s, const struct oagain *a, unsigned kind, uint32_
 }
 
 /* It is sent again: is it its time? */
-static void judge(struct sim *s, const struct ocall *c, const struct oagain *a, const char *what, uint32_t call)
+static void judge(struct sim *s, const struct oagain *a, const char *what, uint32_t call)
 {
-	if (shaken(s, c))
-		return;
 	if (a->done)
 		breach(s, "INV-AGAIN", "%s of call %u is sent again, and has been answered", what, call);
-	if (beyond(s, c, a))
+	if (beyond(a, 0))
 		breach(s, "INV-AGAIN", "%s of call %u is sent beyond its 64*T1", what, call);
 	if (s->now < a->next || s->now > a->next + late_us(s))
 		breach(s, "INV-AGAIN", "send %u of %s of call %u is due at %llu us", a->sends + 1u, what, call,
@@ -127,8 +126,8 @@ void again_final(struct sim *s, struct ocall *c, uint32_t call)
 			breach(s, "INV-AGAIN", "call %u gets its %u again, and has ACKed it", call, c->final);
 		return;
 	}
-	if (a->sends)
-		judge(s, c, a, "the failure", call);
+	if (a->sends && !shaken(s, c))
+		judge(s, a, "the failure", call);
 	sent(s, c, a, true);
 	expect(s, a, AGAIN_FINAL, call, 0);
 }
@@ -136,8 +135,8 @@ void again_final(struct sim *s, struct ocall *c, uint32_t call)
 void again_cancel(struct sim *s, struct ocall *c, struct oleg *l, uint32_t call)
 {
 	struct oagain *a = &l->cancel;
-	if (a->sends && !l->dead)
-		judge(s, c, a, "the CANCEL", call);
+	if (a->sends && !l->dead && !shaken(s, c))
+		judge(s, a, "the CANCEL", call);
 	c->touched = s->now;
 	sent(s, c, a, true);
 	expect(s, a, AGAIN_CANCEL, call, (unsigned)(l - c->leg));
@@ -161,8 +160,10 @@ static struct obye *bye_new(struct sim *s, const struct msg *m)
 	}
 	struct obye *b = &s->byes[s->n_byes++];
 	*b = (struct obye){.call = m->call, .boot = s->px.boot, .born = s->now};
-	/* Without room to keep it, it goes out whenever the 2xx comes. */
-	b->kept = u->transactions < u->transactions_max && u->text_bytes < u->text_bytes_max / 8;
+	/* Without room to keep it, it goes out whenever the 2xx comes. And it may be that only the first got lost here.
+	 */
+	b->kept = u->transactions < u->transactions_max && u->text_bytes < u->text_bytes_max / 8 &&
+	          !shaken(s, &s->ocall[m->call]);
 	snprintf(b->branch, sizeof b->branch, "%.*s", (int)m->branch.n, m->branch.p);
 	return b;
 }
@@ -176,8 +177,8 @@ void again_bye(struct sim *s, const struct msg *m)
 		b = bye_new(s, m);
 	if (!b->kept)
 		return;
-	if (b->again.sends)
-		judge(s, c, &b->again, "the BYE", m->call);
+	if (b->again.sends && s->last_failure < b->born)
+		judge(s, &b->again, "the BYE", m->call);
 	sent(s, c, &b->again, false);
 	expect(s, &b->again, AGAIN_BYE, (uint32_t)(b - s->byes), 0);
 }
@@ -193,21 +194,27 @@ void again_answered(struct sim *s, struct ocall *c, const struct msg *m)
 		l->cancel.done = true;
 }
 
+static void missing(struct sim *s, const struct oagain *a, const char *what, uint32_t call)
+{
+	breach(s, "INV-AGAIN", "%s of call %u was due at %llu us, for the %uth time, and is not sent", what, call,
+	        (unsigned long long)a->next, a->sends + 1u);
+}
+
 void again_due(struct sim *s, uint32_t who, uint32_t which)
 {
-	unsigned kind = which >> 16, leg = which >> 8 & 255;
-	uint32_t call = kind == AGAIN_BYE ? s->byes[who].call : who;
-	const struct ocall *c = &s->ocall[call];
-	const struct oleg *l = &c->leg[leg];
-	const struct oagain *a = kind == AGAIN_FINAL ? &c->up : kind == AGAIN_CANCEL ? &l->cancel : &s->byes[who].again;
-	if (a->done || a->sends != (which & 255) || s->now != a->next + late_us(s) + 1 || beyond(s, c, a))
+	unsigned kind = which >> 16;
+	const struct obye *b = kind == AGAIN_BYE ? &s->byes[who] : NULL;
+	const struct ocall *c = &s->ocall[b ? b->call : who];
+	const struct oleg *l = &c->leg[which >> 8 & 255];
+	const struct oagain *a = b ? &b->again : kind == AGAIN_CANCEL ? &l->cancel : &c->up;
+	if (a->done || a->sends != (which & 255) || s->now != a->next + late_us(s) + 1)
 		return;
-	if ((kind == AGAIN_BYE ? s->byes[who].boot : c->boot) != s->px.boot || shaken(s, c) ||
-	        (kind == AGAIN_CANCEL && (l->final || l->dead)))
+	if (beyond(a, late_us(s))) /* acted upon as late as that, its end may have come first */
 		return;
-	breach(s, "INV-AGAIN", "%s of call %u was due at %llu us, for the %uth time, and is not sent",
-	        kind == AGAIN_FINAL    ? "the failure"
-	        : kind == AGAIN_CANCEL ? "the CANCEL"
-	                               : "the BYE",
-	        call, (unsigned long long)a->next, a->sends + 1u);
+	if (b && b->boot == s->px.boot && s->last_failure < b->born)
+		missing(s, a, "the BYE", b->call);
+	else if (kind == AGAIN_CANCEL && c->boot == s->px.boot && !shaken(s, c) && !l->final && !l->dead)
+		missing(s, a, "the CANCEL", who);
+	else if (kind == AGAIN_FINAL && c->boot == s->px.boot && !shaken(s, c))
+		missing(s, a, "the failure", who);
 }

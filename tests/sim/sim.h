@@ -214,6 +214,7 @@ struct uas {
 /* ---- what the oracle remembers */
 struct oagain { /* what is sent until it is answered */
 	uint64_t first, next;
+	uint32_t t1_ms;
 	uint8_t sends;
 	bool done;
 };
