@@ -36,8 +36,8 @@ describe() {
 	printf '%-18s seed %s\n' "$by" "${seed:--}"
 }
 
-# Every invariant that the oracle knows must have caught something; but INV-NONE, which --break makes up, and INV-END, which is for
-# what no mutation should do.
+# Every invariant that the oracle knows must have caught something; but INV-NONE, which --break makes up, and INV-END, which is a
+# limit on CPU time.
 toothless() {
 	grep -ohE 'INV-[A-Z0-9]+' "$root"/tests/sim/*.c | sort -u | grep -vxE 'INV-NONE|INV-END' | grep -vxFf "$work/bit"
 }
