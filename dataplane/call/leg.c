@@ -149,8 +149,8 @@ bool sb_leg_retransmit(struct sb_core *c, struct sb_txn *t, unsigned leg)
 	uint64_t a = t->kind == SB_TXN_BYE ? t->snap->t1_ms : sb_leg_trunk(t, leg)->trying_timer_ms;
 	uint64_t step = a << (l->sends < 24 ? l->sends : 24);
 	bool sent = sb_leg_send(c, t, leg, NULL);
-	if (t->kind != SB_TXN_INVITE && step > t->snap->t2_ms)
-		step = t->snap->t2_ms; /* Timer E */
+	if (t->kind != SB_TXN_INVITE && (step > t->snap->t2_ms || l->state == SB_LEG_PROCEEDING))
+		step = t->snap->t2_ms; /* Timer E (17.1.2.2) */
 	l->next += step < SB_NEVER / 2 ? (uint32_t)step : SB_NEVER / 2;
 	if (t->kind == SB_TXN_INVITE && !(l->flags & SB_LEG_LAST) && l->sends >= sb_leg_trunk(t, leg)->sends)
 		l->next = SB_NEVER; /* the formula's n sends are out: only its end is awaited */

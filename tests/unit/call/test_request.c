@@ -162,6 +162,22 @@ static void other_request_fails_over_after_its_timeout(void **state)
 	world_free(w);
 }
 
+/* S1.2: whoever answers provisionally is asked again after T2 (17.1.2.2) */
+static void other_request_that_is_being_looked_at_is_sent_by_t2(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	uint64_t t0 = w->now_us / 1000;
+	world_rx(w, world_caller, world_request("MESSAGE", 1, "", ""));
+	const struct world_sent *m = world_expect(w, "MESSAGE", T1);
+	world_rx(w, T1, world_answer(m->text, 100, ""));
+	world_pass(w, 9000);
+	for (unsigned i = 0; i < 3; i++) /* the first was due when the answer came */
+		assert_int_equal(world_expect(w, "MESSAGE", T1)->at_ms - t0, 200 + i * 4000);
+	world_quiet(w);
+	world_end(w);
+}
+
 static void silent_other_request_ends_without_408(void **state)
 {
 	(void)state;
@@ -350,6 +366,7 @@ int main(void)
 	        cmocka_unit_test(source_over_its_rate_is_shed_alone),
 	        cmocka_unit_test(initial_request_routed_to_us_is_steered),
 	        cmocka_unit_test(other_request_fails_over_after_its_timeout),
+	        cmocka_unit_test(other_request_that_is_being_looked_at_is_sent_by_t2),
 	        cmocka_unit_test(silent_other_request_ends_without_408),
 	        cmocka_unit_test(probe_leaves_and_its_answer_reaches_control),
 	        cmocka_unit_test(stray_responses_are_dropped),
