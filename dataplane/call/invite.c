@@ -386,13 +386,14 @@ static void leg_time(struct sb_core *c, struct sb_txn *t, unsigned leg)
 	}
 }
 
-/* True while some leg may still owe a final to its CANCEL: the request is needed to ACK it. */
-static bool legs_pending(const struct sb_txn *t)
+/* Until when some leg may still owe a final to its CANCEL, which the request is needed to ACK; 0: none does. */
+static uint32_t legs_end(const struct sb_txn *t)
 {
+	uint32_t end = 0;
 	for (unsigned i = 0; i < t->n_legs; i++)
-		if (t->leg[i].state != SB_LEG_IDLE && t->leg[i].end != SB_NEVER)
-			return true;
-	return false;
+		if (t->leg[i].state != SB_LEG_IDLE && t->leg[i].end != SB_NEVER && t->leg[i].end > end)
+			end = t->leg[i].end;
+	return end;
 }
 
 void sb_invite_time(struct sb_core *c, struct sb_txn *t)
@@ -407,11 +408,11 @@ void sb_invite_time(struct sb_core *c, struct sb_txn *t)
 		t->up_next = now + t->g_interval < t->g_end ? now + t->g_interval : SB_NEVER; /* Timer H */
 	}
 	if (t->up_end <= now) {
-		if (!legs_pending(t)) {
+		t->up_end = legs_end(t);
+		if (!t->up_end) {
 			sb_txn_free(c, t);
 			return;
 		}
-		t->up_end = now + 64 * t->snap->t1_ms;
 	}
 	sb_txn_arm(c, t);
 }

@@ -150,16 +150,28 @@ static struct obye *bye_of(struct sim *s, const struct msg *m)
 	return NULL;
 }
 
-static struct obye *bye_new(struct sim *s, const struct msg *m)
+static struct obye *bye_add(struct sim *s, uint32_t call)
 {
-	const struct sb_core_usage *u = sb_core_usage(s->step.w->core);
 	if (s->n_byes == s->byes_max) {
 		s->byes_max = s->byes_max ? s->byes_max * 2 : 64;
 		s->byes = realloc(s->byes, s->byes_max * sizeof *s->byes);
 		assert(s->byes);
 	}
 	struct obye *b = &s->byes[s->n_byes++];
-	*b = (struct obye){.call = m->call, .boot = s->px.boot, .born = s->now};
+	*b = (struct obye){.call = call, .boot = s->px.boot, .born = s->now};
+	return b;
+}
+
+/* A 2xx came amid a shortage: if nobody wants it, its BYE is kept, and may not have left yet. */
+void again_bye_unseen(struct sim *s, uint32_t call)
+{
+	bye_add(s, call);
+}
+
+static struct obye *bye_new(struct sim *s, const struct msg *m)
+{
+	const struct sb_core_usage *u = sb_core_usage(s->step.w->core);
+	struct obye *b = bye_add(s, m->call);
 	/* Without room to keep it, it goes out whenever the 2xx comes. And it may be that only the first got lost here.
 	 */
 	b->kept = u->transactions < u->transactions_max && u->text_bytes < u->text_bytes_max / 8 &&

@@ -200,6 +200,8 @@ void oracle_end(struct sim *s, const struct worker *w)
 	struct step *st = &s->step;
 	if (st->disturbed && st->call)
 		st->call->disturbed = true;
+	if (st->disturbed && st->call && st->kind == STEP_RESPONSE && st->in.status / 100 == 2 && !st->byes)
+		again_bye_unseen(s, st->in.call);
 	if (sb_counter_get(&w->counters, SB_C_linger_full))
 		return; /* too many accepted calls for the records there are: told by that counter */
 	if (st->kind == STEP_REQUEST)

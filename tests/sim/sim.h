@@ -508,6 +508,7 @@ void again_leg_due(struct sim *s, uint32_t call, uint32_t which);
 void again_final(struct sim *s, struct ocall *c, uint32_t call);
 void again_cancel(struct sim *s, struct ocall *c, struct oleg *l, uint32_t call);
 void again_bye(struct sim *s, const struct msg *m);
+void again_bye_unseen(struct sim *s, uint32_t call);
 void again_answered(struct sim *s, struct ocall *c, const struct msg *m);
 void again_due(struct sim *s, uint32_t who, uint32_t which);
 uint64_t other_turn_us(const struct sim *s, const struct ocall *c, const struct oleg *l, unsigned behind);

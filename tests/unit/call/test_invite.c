@@ -505,6 +505,31 @@ static void full_table_sheds_new_calls_only(void **state)
 	world_end(w);
 }
 
+/* R3261-9.1: a leg that answers our CANCEL and never its INVITE counts as ended after 64*T1: not a moment longer is the
+ * call kept for it. */
+static void call_goes_when_its_last_leg_is_given_up(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	const struct world_sent *first = world_call(w, 1);
+	world_pass(w, 3000);
+	for (unsigned i = 0; i < 3; i++)
+		world_expect(w, "INVITE", T1);
+	world_rx(w, T2, world_answer(world_expect(w, "INVITE", T2)->text, 486, ""));
+	world_expect(w, "ACK", T2);
+	world_expect(w, "SIP/2.0 486", world_caller);
+	world_rx(w, world_caller, world_request("ACK", 1, "callee", ""));
+	world_pass(w, 1000);
+	world_rx(w, T1, world_answer(first->text, 180, ""));
+	world_rx(w, T1, world_answer(world_expect(w, "CANCEL", T1)->text, 200, ""));
+	world_pass(w, 31999);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 1);
+	world_pass(w, 1);
+	assert_int_equal(sb_core_usage(w->core)->transactions, 0);
+	world_quiet(w);
+	world_end(w);
+}
+
 /* S4.3: timers change for later INVITEs only */
 static void call_in_flight_keeps_its_timers_over_a_reload(void **state)
 {
@@ -619,6 +644,7 @@ int main(void)
 	        cmocka_unit_test(late_2xx_is_forwarded_and_the_other_leg_cancelled),
 	        cmocka_unit_test(late_2xx_is_acked_and_byed_as_configured),
 	        cmocka_unit_test(late_provisional_is_cancelled),
+	        cmocka_unit_test(call_goes_when_its_last_leg_is_given_up),
 	        cmocka_unit_test(no_failover_once_it_rang),
 	        cmocka_unit_test(retransmitted_invite_is_absorbed),
 	        cmocka_unit_test(ringing_for_ever_ends_with_timer_c),
