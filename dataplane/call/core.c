@@ -194,9 +194,11 @@ static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, cons
 	struct sb_linger *l = sb_linger_of_cookie(c, k);
 	if (!l)
 		return sb_ended(SB_C_drop_stray_response);
-	if (sip->method == SB_M_INVITE && sip->status >= 200 && sip->status < 300)
-		return sb_dialog_linger_response(c, sip, l);
-	return sb_ended(SB_C_end_consumed);
+	if (sip->method != SB_M_INVITE || sip->status < 200 || sip->status >= 300)
+		return sb_ended(SB_C_end_consumed);
+	if (!sip->via.next)
+		return sb_ended(SB_C_drop_bad_response); /* it has lost the Vias above ours */
+	return sb_dialog_linger_response(c, sip, l);
 }
 
 static struct sb_end response(

@@ -2,7 +2,8 @@
 /* stateful: an input is a play of callers, trunks, time, ICMP, health, reloads and troubles, fed to a worker's core
  * (the unit tests' world). Checked at every step: rx is the sum of its ends, no buffer is kept, snapshots are counted
  * right, answers go to whoever asked, requests to trunks, no INVITE gets two finals, a retransmission makes no second
- * transaction. And in the end: every INVITE taken has its final, and 64*T1 after the last message nothing is held. */
+ * transaction, and what is sent can be read, unless a mutant came before. And in the end: every INVITE taken has its
+ * final, and 64*T1 after the last message nothing is held. */
 #include "tests/unit/call/world.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/stateful.h"
@@ -46,6 +47,7 @@ static struct play {
 	unsigned cseq[CALLS];
 	int serving;         /* exchange whose datagram is handled; -1: none */
 	bool wild;           /* a mutant is handled: it may go where it says */
+	bool broken;         /* what is handled cannot be read: nor can its 400 */
 	bool disturbed;      /* sends or buffers were refused: less can be asked of what was open */
 	unsigned refuse_for; /* steps */
 	uint64_t rx, ends;
@@ -175,10 +177,21 @@ static bool is_peer(const struct sb_addr *a)
 	return found;
 }
 
+static enum sb_read reads(const char *text, uint32_t len)
+{
+	static char padded[SB_SIP_MAX + SB_SIP_PAD];
+	struct sb_sip sip;
+	bool asked;
+	memcpy(padded, text, len);
+	return sb_sip_read(&sip, padded, len, false, &asked);
+}
+
 static void on_send(struct world *w, const struct sb_pkt *p)
 {
 	tell("sends", &p->peer, p->text, p->len, "");
 	must(p->len <= p->cap && p->len > 0, "%u bytes in a buffer of %u", p->len, p->cap);
+	enum sb_read read = play.wild || play.broken ? SB_READ_REQUEST : reads(p->text, p->len);
+	must(read == SB_READ_REQUEST || read == SB_READ_RESPONSE, "it reads as %d:\n%.*s", read, (int)p->len, p->text);
 	if (p->len > 8 && memcmp(p->text, "SIP/2.0 ", 8) == 0) {
 		to_caller(p);
 		return;
@@ -221,7 +234,9 @@ static enum sb_counter receive(const struct text *t, unsigned listener, const st
 	play.serving = x;
 	play.made = before;
 	play.rx++;
+	play.broken = reads(t->p, t->len) > SB_READ_RESPONSE;
 	enum sb_counter end = world_rx_from(w, listener, from, t->p, t->len);
+	play.broken = false;
 	enum sb_counter_kind kind = sb_counter_rows()[end].kind;
 	play.ends += kind == SB_KIND_END || kind == SB_KIND_DROP;
 	tell("is given", from, t->p, t->len, sb_counter_rows()[end].name);

@@ -109,6 +109,10 @@ static void response_without_a_via_above_is_dropped(void **state)
 	assert_int_equal(world_rx(w, T1, lost(inv, 180)), SB_C_drop_bad_response);
 	assert_int_equal(world_rx(w, T1, lost(inv, 200)), SB_C_drop_bad_response);
 	world_quiet(w);
+	assert_int_equal(world_rx(w, T1, world_answer(inv->text, 200, "")), SB_C_end_forwarded);
+	world_expect(w, "SIP/2.0 200", world_caller);
+	assert_int_equal(world_rx(w, T1, lost(inv, 200)), SB_C_drop_bad_response); /* a record is left of the call */
+	world_quiet(w);
 	world_end(w);
 }
 
