@@ -65,7 +65,7 @@ static bool named(const struct line *l, const char *name)
 {
 	const char *colon = memchr(l->p, ':', l->len);
 	size_t n = colon ? (size_t)(colon - l->p) : 0;
-	while (n && strchr(" \t\r\n", l->p[n - 1]))
+	while (n && l->p[n - 1] && strchr(" \t\r\n", l->p[n - 1]))
 		n--;
 	return n == strlen(name) && strncasecmp(l->p, name, n) == 0;
 }
