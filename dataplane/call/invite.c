@@ -255,6 +255,8 @@ static struct sb_end answered(
 		leg_answered(c, t, leg, sip->status);
 	if (first && late)
 		tell_late(c, t, leg, true);
+	if (first && t->srv == SB_SRV_ACCEPTED)
+		t->up_end = sb_txn_now(c, t) + 64 * t->snap->t1_ms; /* it, too, may be repeated (RFC 6026) */
 	if (t->srv == SB_SRV_PROCEEDING) {
 		sb_count(c->cfg.counters, SB_C_calls_answered);
 		leave_proceeding(c, t, SB_SRV_ACCEPTED);

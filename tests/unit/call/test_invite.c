@@ -357,6 +357,28 @@ static void late_2xx_is_forwarded_and_the_other_leg_cancelled(void **state)
 	world_end(w);
 }
 
+/* R3261-16.10, RFC 6026: a second 2xx goes up for its own 64*T1, however late it came */
+static void late_2xx_is_relayed_again_for_its_own_time(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	const struct world_sent *first = world_call(w, 1);
+	world_pass(w, 3000);
+	while (w->seen < w->n_sent - 1)
+		world_next(w);
+	const struct world_sent *second = world_expect(w, "INVITE", T2);
+	world_rx(w, T2, world_answer(second->text, 200, ""));
+	world_expect(w, "SIP/2.0 200", world_caller);
+	world_pass(w, 31900);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(world_rx(w, T1, world_answer(first->text, 200, "")), SB_C_end_forwarded);
+		world_expect(w, "SIP/2.0 200", world_caller);
+		world_pass(w, 500);
+	}
+	world_quiet(w);
+	world_end(w);
+}
+
 static void late_2xx_is_acked_and_byed_as_configured(void **state)
 {
 	(void)state;
@@ -642,6 +664,7 @@ int main(void)
 	        cmocka_unit_test(cancelled_call_never_tries_another_trunk),
 	        cmocka_unit_test(answer_that_crosses_the_cancel_goes_up),
 	        cmocka_unit_test(late_2xx_is_forwarded_and_the_other_leg_cancelled),
+	        cmocka_unit_test(late_2xx_is_relayed_again_for_its_own_time),
 	        cmocka_unit_test(late_2xx_is_acked_and_byed_as_configured),
 	        cmocka_unit_test(late_provisional_is_cancelled),
 	        cmocka_unit_test(call_goes_when_its_last_leg_is_given_up),
