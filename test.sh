@@ -79,7 +79,7 @@ telling() {
 idle=(chrt -i 0 nice -n 19)
 "${idle[@]}" true 2>/dev/null || idle=(nice -n 19)
 begin_aside() {
-	aside=$(mktemp -d)
+	aside=$(mktemp -d) || { count 0 1; return; }
 	set -m # a group of its own: it ends with us
 	{
 		"${idle[@]}" tests/coverage.sh --check >"$aside/coverage" 2>&1 && touch "$aside/covered"
@@ -92,12 +92,15 @@ begin_aside() {
 	trap 'exit 143' TERM
 }
 end_aside() {
+	[ -d "${aside:-}" ] || return
 	wait "$aside_pid"
 	say "coverage of the core, beside these"
 	cat "$aside/coverage"
 	if [ -e "$aside/covered" ]; then count 1 0; else count 0 1; fi
 	say "clang, fuzzers, beside these"
 	telling cat "$aside/fuzz"
+	rm -rf "$aside"
+	trap - EXIT INT TERM
 }
 
 say "packages"

@@ -132,7 +132,7 @@ chunk_afl() {
 
 # One target until it has had its share, or five findings.
 run_target() {
-	local t=$1 dir=$work/$1 left=$seconds chunk=$((seconds < 600 ? seconds : 600)) rc found=0 cpu execs edges features corpus
+	local t=$1 dir=$work/$1 left=$seconds chunk=$((seconds < 600 ? seconds : 600)) most rc found=0 cpu execs edges features corpus
 	mkdir -p "$dir/corpus" "$dir/findings"
 	while [ "$left" -gt 0 ] && [ $found -lt 5 ]; do
 		touch "$dir/mark"
@@ -151,8 +151,9 @@ run_target() {
 		[ "$cpu" -gt 0 ] || cpu=1
 		left=$((left - cpu))
 		[ $by_time = no ] || break
-		chunk=$((left * chunk / cpu)) # a busy machine gives less CPU than time
-		chunk=$((chunk < 1 ? 1 : chunk < 600 ? chunk : 600))
+		chunk=$((left * chunk / cpu)) # a busy machine gives less CPU than time, and may be a free one next
+		most=$((left < 200 ? 3 * left : 600))
+		chunk=$((chunk < 1 ? 1 : chunk < most ? chunk : most))
 	done
 	[ $found -eq 0 ]
 }

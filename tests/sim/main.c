@@ -540,7 +540,8 @@ static void hung(int sig)
 	_exit(sig == SIGTERM ? 128 + sig : 1);
 }
 
-/* What sanitizers find ends in crashed() too, whatever the environment says. */
+/* What sanitizers find ends in crashed(), too, unless the environment says otherwise; leaks are told at the end of all.
+ */
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__asan_default_options(void)

@@ -26,7 +26,10 @@ static void end_invite(struct sim *s, struct step *st)
 	if (st->new_legs || st->requests_out)
 		breach(s, "INV-RETRANSMIT", "a retransmitted %.*s made %u requests", (int)st->in.method.n,
 		        st->in.method.p, st->requests_out);
-	if (!c->final && !c->message && !st->replies && !shaken(s, c))
+	/* Its failure, too, until it is ACKed (17.2.1), if there was room to keep it. */
+	const struct sb_core_usage *u = sb_core_usage(st->w->core);
+	bool due = !c->final || (c->final >= 300 && !c->up.done && u->text_bytes < u->text_bytes_max / 8);
+	if (due && !c->message && !st->replies && !shaken(s, c))
 		breach(s, "INV-RETRANSMIT", "a retransmitted INVITE of call %u was not answered", st->in.call);
 }
 
