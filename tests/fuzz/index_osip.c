@@ -203,6 +203,8 @@ static bool first_value(const struct pair *p)
 	uint32_t first = 0, end = (uint32_t)p->ours_len;
 	while (first < end && (p->ours[first] == ',' || lex_is(p->ours[first], LEX_LWS)))
 		first++;
+	if (first == end || (first && !p->theirs_len)) /* of commas and blanks alone: left out, or empty */
+		return first > 0;
 	if (p->theirs_len > end - first || !unfolded(p->ours + first, p->theirs, p->theirs_len))
 		return false;
 	uint32_t at = lex_blanks(p->ours, first + (uint32_t)p->theirs_len, end);
