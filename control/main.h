@@ -86,9 +86,9 @@ uint32_t sb_daemon_memory_mb(const struct sb_config *c); /* MB of packet buffers
 void sb_daemon_fini(struct sb_daemon *d);
 
 /* main-publish.c */
-/* Takes the config over and gives its snapshot to the workers. */
 /* What the operator switched off stays off, over restarts and for trunks that come back by a reload (P9). */
 void sb_daemon_restore_operator(struct sb_daemon *d, const struct sb_snapshot *s);
+/* Takes the config over and gives its snapshot to the workers. */
 int sb_daemon_publish(struct sb_daemon *d, struct sb_config *next);
 /* What a load came to, err or next: publishes or refuses it. Takes next over; adds to errors, which say why the daemon
  * keeps what it had. 0 or why not. */

@@ -336,16 +336,21 @@ static void answer_that_crosses_the_cancel_goes_up(void **state)
 	world_end(w);
 }
 
+/* The first trunk kept silent: what the second one got. */
+static const struct world_sent *second_leg(struct world *w)
+{
+	world_pass(w, 3000);
+	while (w->seen < w->n_sent - 1)
+		world_next(w);
+	return world_expect(w, "INVITE", T2);
+}
+
 /* R3261-16.10, P16: late 2xx of a leg that was given up */
 static void late_2xx_is_forwarded_and_the_other_leg_cancelled(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *first = world_call(w, 1);
-	world_pass(w, 3000);
-	while (w->seen < w->n_sent - 1)
-		world_next(w);
-	const struct world_sent *second = world_expect(w, "INVITE", T2);
+	const struct world_sent *first = world_call(w, 1), *second = second_leg(w);
 	world_rx(w, T2, world_answer(second->text, 180, ""));
 	world_expect(w, "SIP/2.0 180", world_caller);
 	assert_int_equal(world_rx(w, T1, world_answer(first->text, 200, "")), SB_C_end_forwarded);
@@ -362,11 +367,7 @@ static void late_2xx_is_relayed_again_for_its_own_time(void **state)
 {
 	(void)state;
 	struct world *w = world_new(2);
-	const struct world_sent *first = world_call(w, 1);
-	world_pass(w, 3000);
-	while (w->seen < w->n_sent - 1)
-		world_next(w);
-	const struct world_sent *second = world_expect(w, "INVITE", T2);
+	const struct world_sent *first = world_call(w, 1), *second = second_leg(w);
 	world_rx(w, T2, world_answer(second->text, 200, ""));
 	world_expect(w, "SIP/2.0 200", world_caller);
 	world_pass(w, 31900);
@@ -384,11 +385,7 @@ static void late_2xx_is_acked_and_byed_as_configured(void **state)
 	(void)state;
 	struct world *w = world_new(2);
 	w->snap[0].late_2xx = SB_LATE_BYE;
-	const struct world_sent *first = world_call(w, 1);
-	world_pass(w, 3000);
-	while (w->seen < w->n_sent - 1)
-		world_next(w);
-	const struct world_sent *second = world_expect(w, "INVITE", T2);
+	const struct world_sent *first = world_call(w, 1), *second = second_leg(w);
 	const char *ok = world_answer(first->text, 200, "Contact: <sip:bob@192.0.2.1:5060>\r\n");
 	assert_int_equal(world_rx(w, T1, ok), SB_C_end_consumed);
 	const struct world_sent *ack = world_expect(w, "ACK sip:bob@192.0.2.1:5060 SIP/2.0", T1);
@@ -534,10 +531,7 @@ static void call_goes_when_its_last_leg_is_given_up(void **state)
 	(void)state;
 	struct world *w = world_new(2);
 	const struct world_sent *first = world_call(w, 1);
-	world_pass(w, 3000);
-	for (unsigned i = 0; i < 3; i++)
-		world_expect(w, "INVITE", T1);
-	world_rx(w, T2, world_answer(world_expect(w, "INVITE", T2)->text, 486, ""));
+	world_rx(w, T2, world_answer(second_leg(w)->text, 486, ""));
 	world_expect(w, "ACK", T2);
 	world_expect(w, "SIP/2.0 486", world_caller);
 	world_rx(w, world_caller, world_request("ACK", 1, "callee", ""));
