@@ -520,3 +520,10 @@ void steer_came(struct sim *s, const struct ocall *c, uint32_t call);
 void steer_passed(struct sim *s, uint32_t call);
 void steer_bound_wait(struct sim *s, struct ocall *c, const struct oleg *l);
 void steer_over(struct sim *s);
+
+/* ---- world.c: the order of a life is begin, world, end */
+extern const struct profile profiles[];
+extern const unsigned n_profiles;
+void world_begin(struct sim *s);
+void world(struct sim *s);
+void world_end(struct sim *s);
