@@ -54,6 +54,14 @@ static bool with_user_params(const struct pair *p)
 	return same_unescaped_up_to(p, n);
 }
 
+static bool blanks_behind(const struct pair *p)
+{
+	size_t n = p->theirs_len;
+	while (n > p->ours_len && p->theirs[n - 1] == ' ')
+		n--;
+	return n == p->ours_len && memcmp(p->ours, p->theirs, n) == 0;
+}
+
 static bool blank_escaped(const struct pair *p)
 {
 	static const char *const codes[] = {"%00", "%09", "%0a", "%0d", "%20"};
@@ -80,7 +88,8 @@ static bool escaped_nul(const struct pair *p)
 	if (p->ours_len != p->theirs_len)
 		return false;
 	for (size_t i = 0; i < p->ours_len; i++)
-		if (p->ours[i] != p->theirs[i] && (p->ours[i] || p->theirs[i] != '0'))
+		if (p->ours[i] != p->theirs[i] && (p->ours[i] || p->theirs[i] != '0') &&
+		        (!lex_is(p->ours[i], LEX_LWS) || p->theirs[i] != ' '))
 			return false;
 	return true;
 }
@@ -147,7 +156,7 @@ static bool first_value(const struct pair *p)
 
 static bool ends_at_blank(const struct pair *p)
 {
-	return p->at.len && lex_is(p->sip->text[p->at.off + p->at.len], LEX_LWS);
+	return p->at.len && (uint8_t)p->sip->text[p->at.off + p->at.len] <= ' ';
 }
 
 static bool malformed_contact(const struct pair *p)
@@ -187,13 +196,15 @@ static const struct {
                 same_unescaped},
         {F_USER, F_USER, "parameters of the user part are user to libosip2; we route by what stands before them",
                 with_user_params},
+        {F_USER, F_USER, "libosip2 keeps the blanks of a fold behind a tel number", blanks_behind},
         {F_PARAM, F_PARAM, "libosip2 undoes escapes in values, too; of all values we read our own token's alone",
                 same_unescaped},
         {F_PARAM, F_LR, "libosip2 cuts blanks at the ends even if they stood escaped, and all behind an escaped NUL",
                 blank_escaped},
         {F_N_PARAMS, F_LR, "libosip2 reads no further than to one without a name, or without a value behind its '='",
                 param_left_out},
-        {F_URI, F_CONTACT, "no blank can stand in a URI: without <> ours ends there, libosip2's at the ';'",
+        {F_URI, F_CONTACT,
+                "no blank or control character can stand in a URI: without <> ours ends there, libosip2's at the ';'",
                 ends_at_blank},
         {F_CONTACT, F_CONTACT, "libosip2 takes a '*' that comes first for all of it (10.2.2); we look for a URI",
                 all_contacts},
