@@ -57,7 +57,7 @@ static bool with_user_params(const struct pair *p)
 static bool blanks_behind(const struct pair *p)
 {
 	size_t n = p->theirs_len;
-	while (n > p->ours_len && p->theirs[n - 1] == ' ')
+	while (n > p->ours_len && (p->theirs[n - 1] == ' ' || p->theirs[n - 1] == '\t'))
 		n--;
 	return n == p->ours_len && memcmp(p->ours, p->theirs, n) == 0;
 }
@@ -196,7 +196,7 @@ static const struct {
                 same_unescaped},
         {F_USER, F_USER, "parameters of the user part are user to libosip2; we route by what stands before them",
                 with_user_params},
-        {F_USER, F_USER, "libosip2 keeps the blanks of a fold behind a tel number", blanks_behind},
+        {F_USER, F_USER, "libosip2 keeps blanks behind a tel number: a TAB, those of a fold", blanks_behind},
         {F_PARAM, F_PARAM, "libosip2 undoes escapes in values, too; of all values we read our own token's alone",
                 same_unescaped},
         {F_PARAM, F_LR, "libosip2 cuts blanks at the ends even if they stood escaped, and all behind an escaped NUL",
