@@ -35,13 +35,20 @@ fi
 
 passed=0
 failed=0
-say() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
-# count PASSED FAILED
+step=
+failures=() # what the last lines tell: whoever sees only those should know where to look
+say() {
+	step=$1
+	printf '\n== %s (%d s)\n' "$1" "$SECONDS"
+}
+# count PASSED FAILED [NAME of one that failed]...
 count() {
 	passed=$((passed + $1))
 	failed=$((failed + $2))
+	[ "$2" -eq 0 ] || failures+=("$step: ${*:3}")
 }
 finish() {
+	[ ${#failures[@]} -eq 0 ] || printf '\nFAILED, %s\n' "${failures[@]}"
 	echo
 	echo "$SECONDS s in all"
 	echo "$passed passed, $failed failed"
@@ -52,26 +59,28 @@ finish() {
 # What takes part counts each of its tests; a step that breaks down before it can count is one failure.
 under=()
 unit() {
-	local out ok bad
+	local out ok bad names
 	out=$("${under[@]}" meson test -C "$1" --no-rebuild --print-errorlogs --timeout-multiplier "${@:2}" 2>&1)
 	grep -vE '^(ninja|\[|Full log)' <<<"$out" | grep -vE ' OK +[0-9.]+s' | grep -v '^$'
 	ok=$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' <<<"$out")
 	bad=$(awk '/^(Fail|Timeout|Unexpected Pass):/ {n += $NF} END {print n + 0}' <<<"$out")
 	[ -n "$ok" ] || { ok=0 bad=1; echo "$out" | tail -n 20; }
-	count "$ok" "$bad"
+	mapfile -t names < <(sed -nE 's/^ *[0-9]+\/[0-9]+ (.*[^ ]) +(FAIL|TIMEOUT|UNEXPECTEDPASS|ERROR) .*/\1/p' <<<"$out")
+	count "$ok" "$bad" "${names[@]}"
 }
 
 # Whatever tells its tests in a last line "N passed, N failed".
 telling() {
-	local out line
+	local out line names
 	out=$(mktemp)
 	"$@" 2>&1 | tee "$out"
 	line=$(tail -n 1 "$out")
+	mapfile -t names < <(sed -nE 's/^ *[0-9]+\/[0-9]+ FAIL +[0-9.]+ s +//p; s/^FINDING ([a-z0-9_]+):.*/\1/p' "$out" | sort -u)
 	rm -f "$out"
 	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-		count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+		count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${names[@]}"
 	else
-		count 0 1
+		count 0 1 "broke off: $line"
 	fi
 }
 
@@ -140,18 +149,20 @@ for check in tests/check-*.sh; do
 	else
 		echo "FAIL $check"
 		echo "$out"
-		count 0 1
+		count 0 1 "$check"
 	fi
 done
 
 # What a message costs, as a multiple of fixed work on the same core in the same run: docs/performance.md.
 say "capacity, short"
-"${as_root[@]}" bench/capacity --build build/release --short --most-references 5
-case $? in
+out=$(mktemp)
+"${as_root[@]}" bench/capacity --build build/release --short --most-references 5 2>&1 | tee "$out"
+case ${PIPESTATUS[0]} in
 0) count 1 0 ;;
 77) echo "not on one CPU" ;;
-*) count 0 1 ;;
+*) count 0 1 "$(grep -E '^(FAILED|capacity):' "$out" || tail -n 1 "$out")" ;;
 esac
+rm -f "$out"
 
 [ $quick = yes ] || begin_aside
 say "end to end, release"
