@@ -146,12 +146,12 @@ int main(int argc, char **argv)
 	if (use->transactions != n || use->invites != n)
 		return 1;
 	double slot = sizeof(struct sb_txn), text = (double)use->text_bytes / n,
-	       head = (double)sizeof(uint32_t) * (core->chain_mask + 1) / (cfg.transactions_max + cfg.linger_max);
+	       head = (double)sizeof(struct sb_bucket) / SB_TABLE_SHARE;
 	printf("{\"ringing\": %u, \"lingering\": %lu, \"invite_bytes\": %.0f, \"slot\": %.0f, \"text\": %.0f, "
 	       "\"head\": %.1f, "
 	       "\"bytes_each\": %.0f, \"resident_each\": %.0f, \"record\": %zu, \"bytes_lingering\": %.1f",
 	        n, use->lingering, (double)invite_bytes / n, slot, text, head, slot + text + head, (double)grown / n,
-	        sizeof(struct sb_linger), sizeof(struct sb_linger) + 2 * head);
+	        sizeof(struct sb_linger), sizeof(struct sb_linger) + head);
 	touch(memory, size);
 	time_rounds(calls, n, rounds);
 	printf(", \"lingering_then\": %lu, \"text_then\": %.0f}\n", use->lingering,

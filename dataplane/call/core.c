@@ -10,8 +10,8 @@
 
 /* Where the parts of the region begin. */
 struct layout {
-	size_t core, txn, linger, chains, cookies, rates, text, total;
-	uint32_t heads;
+	size_t core, txn, linger, buckets, rates, text, total;
+	uint32_t n_buckets;
 };
 
 static size_t pad(size_t n)
@@ -21,16 +21,12 @@ static size_t pad(size_t n)
 
 static void lay_out(const struct sb_core_config *cfg, struct layout *l)
 {
-	uint64_t objects = (uint64_t)cfg->transactions_max + cfg->linger_max;
-	l->heads = 1024;
-	while (l->heads < objects && l->heads < 1u << 30)
-		l->heads *= 2;
+	l->n_buckets = sb_table_buckets((uint64_t)cfg->transactions_max + cfg->linger_max);
 	l->core = 0;
 	l->txn = pad(sizeof(struct sb_core));
 	l->linger = l->txn + pad((size_t)cfg->transactions_max * sizeof(struct sb_txn));
-	l->chains = l->linger + pad((size_t)cfg->linger_max * sizeof(struct sb_linger));
-	l->cookies = l->chains + pad((size_t)l->heads * sizeof(uint32_t));
-	l->rates = l->cookies + pad((size_t)l->heads * sizeof(uint32_t));
+	l->buckets = l->linger + pad((size_t)cfg->linger_max * sizeof(struct sb_linger));
+	l->rates = l->buckets + pad((size_t)l->n_buckets * sizeof(struct sb_bucket));
 	l->text = l->rates + pad(SB_RATE_SOURCES * sizeof(struct sb_rate));
 	l->total = l->text + pad(cfg->text_bytes_max) + SB_SIP_PAD;
 }
@@ -55,13 +51,10 @@ struct sb_core *sb_core_init(const struct sb_core_config *cfg)
 	sb_shed_init(c);
 	c->txn = (struct sb_txn *)(void *)(mem + l.txn);
 	c->linger = (struct sb_linger *)(void *)(mem + l.linger);
-	c->chains = (uint32_t *)(void *)(mem + l.chains);
-	c->cookie_chains = (uint32_t *)(void *)(mem + l.cookies);
 	c->rates = (struct sb_rate *)(void *)(mem + l.rates);
-	c->chain_mask = l.heads - 1;
 	c->txn_free = c->unarmed = SB_NONE;
-	memset(c->chains, 0xff, (size_t)l.heads * sizeof(uint32_t));
-	memset(c->cookie_chains, 0xff, (size_t)l.heads * sizeof(uint32_t));
+	sb_table_init(&c->table, (struct sb_bucket *)(void *)(mem + l.buckets), l.n_buckets,
+	        (struct sb_table_of){c->txn, sizeof *c->txn}, (struct sb_table_of){c->linger, sizeof *c->linger});
 	sb_store_init(&c->store, mem + l.text, cfg->text_bytes_max);
 	c->usage.transactions_max = cfg->transactions_max;
 	c->usage.lingering_max = cfg->linger_max;
@@ -85,11 +78,14 @@ void sb_core_areas(const struct sb_core *c, struct sb_area out[SB_CORE_AREAS])
 	struct sb_core_usage *u = (struct sb_core_usage *)(uintptr_t)&c->usage; /* atomics have no loads from const */
 	const uint64_t slots = atomic_load_explicit(&u->slots_high, memory_order_relaxed),
 	               records = atomic_load_explicit(&u->records_high, memory_order_relaxed),
-	               pages = atomic_load_explicit(&u->pages_high, memory_order_relaxed);
+	               pages = atomic_load_explicit(&u->pages_high, memory_order_relaxed),
+	               buckets = atomic_load_explicit(&u->buckets_high, memory_order_relaxed);
 	const uint64_t slots_max = c->cfg.transactions_max, records_max = c->cfg.linger_max;
 	out[0] = (struct sb_area){(uint8_t *)c->txn, slots * sizeof *c->txn, slots_max * sizeof *c->txn};
 	out[1] = (struct sb_area){(uint8_t *)c->linger, records * sizeof *c->linger, records_max * sizeof *c->linger};
 	out[2] = (struct sb_area){c->store.first, pages * SB_STORE_PAGE, (uint64_t)c->store.n_pages * SB_STORE_PAGE};
+	out[3] = (struct sb_area){(uint8_t *)c->table.bucket, buckets * sizeof *c->table.bucket,
+	        (uint64_t)c->table.max * sizeof *c->table.bucket};
 }
 
 static void tell_usage(struct sb_core *c)
@@ -103,6 +99,7 @@ static void tell_usage(struct sb_core *c)
 	atomic_store_explicit(&u->text_bytes, c->store.in_use, memory_order_relaxed);
 	atomic_store_explicit(&u->slots_high, c->txn_top, memory_order_relaxed);
 	atomic_store_explicit(&u->pages_high, c->store.top, memory_order_relaxed);
+	atomic_store_explicit(&u->buckets_high, c->table.n_buckets, memory_order_relaxed);
 	if (behind > records) /* the ring goes round: then all of it was */
 		atomic_store_explicit(&u->records_high, behind < c->cfg.linger_max ? behind : c->cfg.linger_max,
 		        memory_order_relaxed);
@@ -128,7 +125,7 @@ static bool in_slot(const struct sb_core *c, const struct sb_look *look)
 void sb_core_prefetch(const struct sb_core *c, const struct sb_look *look)
 {
 	if (look->read == SB_READ_REQUEST)
-		sb_txn_prefetch_chain(c, look->key);
+		sb_table_prefetch(&c->table, look->key);
 	if (!in_slot(c, look))
 		return;
 	const struct sb_txn *t = &c->txn[look->cookie.slot];
@@ -139,9 +136,7 @@ void sb_core_prefetch(const struct sb_core *c, const struct sb_look *look)
 
 void sb_core_prefetch_more(const struct sb_core *c, const struct sb_look *look)
 {
-	if (look->read == SB_READ_REQUEST)
-		sb_txn_prefetch_first(c, look->key);
-	else if (in_slot(c, look) && look->final) /* it may make a record, which hangs in both tables */
+	if (in_slot(c, look) && look->final) /* it may make a record */
 		sb_txn_prefetch_end(c, &c->txn[look->cookie.slot]);
 }
 
@@ -188,16 +183,24 @@ static struct sb_end probe_answered(struct sb_core *c, const struct sb_sip *sip,
 	return sb_ended(SB_C_end_consumed);
 }
 
-/* The slot is gone: what an accepted call still may get (RFC 6026), else stray. */
+/* The slot is gone: what an accepted call still may get (RFC 6026), else stray. A response brings the caller's Via
+ * back, which its record is found by; that it is this call's response, our own Via says. */
 static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
 {
-	struct sb_linger *l = sb_linger_of_cookie(c, k);
-	if (!l)
-		return sb_ended(SB_C_drop_stray_response);
-	if (sip->method != SB_M_INVITE || sip->status < 200 || sip->status >= 300)
-		return sb_ended(SB_C_end_consumed);
+	struct sb_linger *l = NULL;
+	struct sb_via below;
+	uint64_t key;
+	uint32_t key2;
+	if (sip->method == SB_M_CANCEL)
+		return sb_ended(SB_C_end_consumed); /* of ours, and answered too late to matter */
 	if (!sip->via.next)
 		return sb_ended(SB_C_drop_bad_response); /* it has lost the Vias above ours */
+	if (sip->method == SB_M_INVITE && !sb_sip_via_below(sip, &below) && sb_look_below(c, sip, &below, &key, &key2))
+		sb_txn_find(c, key, key2, &l);
+	if (!l || l->slot != k->slot || l->gen != k->gen)
+		return sb_ended(SB_C_drop_stray_response);
+	if (sip->status < 200 || sip->status >= 300)
+		return sb_ended(SB_C_end_consumed);
 	return sb_dialog_linger_response(c, sip, l);
 }
 

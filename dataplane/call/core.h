@@ -71,6 +71,7 @@ struct sb_look {
 	uint32_t key2;           /* ... and what must agree as well */
 	uint8_t read;            /* enum sb_read: which of these were set */
 	bool final;              /* responses: it may end a transaction */
+	bool magic;              /* requests: the key is made of the top Via alone */
 	bool brief;              /* requests: read in brief, to be turned away if it belongs to no transaction */
 };
 
@@ -115,7 +116,7 @@ void sb_core_shed(struct sb_core *core, uint32_t share);
 
 /* What of cfg->memory is touched for the first time as more comes into use: from base on, `high` bytes were, `size` may
  * be. Whoever makes the pages behind `high` present saves the worker the page faults. Any thread. */
-#define SB_CORE_AREAS 3
+#define SB_CORE_AREAS 4
 struct sb_area {
 	uint8_t *base;
 	size_t high, size;

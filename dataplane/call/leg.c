@@ -252,7 +252,7 @@ static struct sb_addr after_2xx_target(
 /* 13.2.2.4: the ACK to a 2xx has a branch of its own; nothing ever answers it. */
 static void stateless_branch(const struct sb_core *c, const struct sb_txn *t, char branch[SB_BRANCH_LEN])
 {
-	const uint64_t words[SB_MAC_WORDS] = {t->key, t->key2};
+	const uint64_t words[SB_MAC_WORDS] = {t->keyed.key, t->keyed.key2};
 	struct sb_cookie k = {
 	        .kind = SB_COOKIE_STATELESS, .mac = sb_branch_mac(&c->cfg.keys, words, NULL, 0), .loop = t->loop};
 	sb_cookie_write(&c->cfg.keys, &k, branch);

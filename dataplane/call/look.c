@@ -10,24 +10,29 @@ static uint64_t method_of(const struct sb_sip *sip)
 }
 
 /* "z9hG4bK" and more, whatever the letters' case. */
-static bool has_magic(const struct sb_sip *sip)
+static bool has_magic(const struct sb_sip *sip, const struct sb_via *via)
 {
 	uint64_t v;
-	memcpy(&v, sb_at(sip, sip->via.branch), sizeof v);
-	return sip->via.branch.len > 7 && ((v | 0x20202020202020) & ~0ull >> 8) == 0x6b62346768397a;
+	memcpy(&v, sb_at(sip, via->branch), sizeof v);
+	return via->branch.len > 7 && ((v | 0x20202020202020) & ~0ull >> 8) == 0x6b62346768397a;
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
 
-/* The server transaction key (17.2.3). */
-static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip)
+/* The server transaction key (17.2.3) of whoever put a Via with a usable branch. */
+static uint64_t key_of_via(const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *via, uint64_t method,
+        struct sb_span other)
+{
+	const struct sb_piece first[] = {{sb_at(sip, via->branch), via->branch.len},
+	        {sb_at(sip, via->host), via->host.len}, {sb_at(sip, other), other.len}};
+	return sb_hash(c->table_key, method << 32 | via->port, first, other.len ? 3 : 2);
+}
+
+static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, bool magic)
 {
 	uint64_t method = method_of(sip);
 	struct sb_span other = sip->method == SB_M_OTHER ? sip->method_text : (struct sb_span){0, 0};
-	if (has_magic(sip)) {
-		const struct sb_piece first[] = {{sb_at(sip, sip->via.branch), sip->via.branch.len},
-		        {sb_at(sip, sip->via.host), sip->via.host.len}, {sb_at(sip, other), other.len}};
-		return sb_hash(c->table_key, method << 32 | sip->via.port, first, other.len ? 3 : 2);
-	}
+	if (magic)
+		return key_of_via(c, sip, &sip->via, method, other);
 	/* an RFC 2543 client: no usable branch */
 	const struct sb_piece first[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
 	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len},
@@ -41,12 +46,26 @@ static uint64_t call_of(const struct sb_core *c, const struct sb_sip *sip)
 	return sb_hash(c->table_key, 0, &call_id, 1);
 }
 
+static uint32_t key2_of(const struct sb_sip *sip, uint64_t call)
+{
+	return (uint32_t)((call ^ method_of(sip) << 32 ^ sip->cseq) * 0x9e3779b97f4a7c15ull >> 32);
+}
+
 /* look->call is there. */
 static void look_at_request(const struct sb_core *c, const struct sb_sip *sip, struct sb_look *look)
 {
 	look->read = SB_READ_REQUEST;
-	look->key = key_of(c, sip);
-	look->key2 = (uint32_t)((look->call ^ method_of(sip) << 32 ^ sip->cseq) * 0x9e3779b97f4a7c15ull >> 32);
+	look->magic = has_magic(sip, &sip->via);
+	look->key = key_of(c, sip, look->magic);
+	look->key2 = key2_of(sip, look->call);
+}
+
+bool sb_look_below(
+        const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *below, uint64_t *key, uint32_t *key2)
+{
+	*key = key_of_via(c, sip, below, method_of(sip), (struct sb_span){0, 0});
+	*key2 = key2_of(sip, call_of(c, sip));
+	return has_magic(sip, below);
 }
 
 void sb_core_look(const struct sb_core *c, const struct sb_sip *sip, enum sb_read read, struct sb_look *look)
@@ -74,7 +93,7 @@ uint8_t sb_core_owner(const struct sb_core *c, const struct sb_look *look)
 /* Is it enough to read it in brief? Only who owns the call knows whether it is shed. */
 static bool brief(const struct sb_core *c, struct sb_sip *sip, const struct sb_pkt *pkt, struct sb_look *look)
 {
-	if (!sb_sip_brief(sip, pkt->text, pkt->len) || !has_magic(sip))
+	if (!sb_sip_brief(sip, pkt->text, pkt->len) || !has_magic(sip, &sip->via))
 		return false;
 	look->call = call_of(c, sip);
 	if (look->call % c->cfg.n_workers != c->cfg.worker || !sb_shed_call(c, look->call))

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pool.c - slots, hash chains, lingering records and the one timer of each transaction. */
+/* pool.c - slots, lingering records and the one timer of each transaction. */
 #include "dataplane/call/txn.h"
 
-#define EXPIRY_AHEAD 8 /* records: heads of their chains are asked for ... */
-#define EXPIRY_NEXT  4 /* ... and so many before it is their turn what the heads name */
+#define EXPIRY_AHEAD 8 /* records */
 #define RECORD_AHEAD 8 /* more than a burst makes of them as a rule */
 
 /* The slot that will be taken next: all of it that a new transaction writes. */
@@ -21,7 +20,7 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	struct sb_txn *t;
 	if (slot != SB_NONE) {
 		t = &c->txn[slot];
-		c->txn_free = t->next;
+		c->txn_free = t->keyed.next;
 		prefetch_slot(c, c->txn_free);
 	} else if (c->txn_top < c->cfg.transactions_max) {
 		t = &c->txn[c->txn_top++];
@@ -38,7 +37,6 @@ struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind)
 	t->arm_gen = arm_gen;
 	t->next_unarmed = unarmed;
 	t->kind = (uint8_t)kind;
-	t->next = SB_NONE;
 	t->base_ms = c->now_ms;
 	t->base_us = (uint16_t)(c->now_us % 1000);
 	t->up_next = t->up_end = t->hunt_end = t->armed = SB_NEVER;
@@ -53,38 +51,10 @@ uint32_t sb_txn_slot(const struct sb_core *c, const struct sb_txn *t)
 	return (uint32_t)(t - c->txn);
 }
 
-static uint32_t *chain_of(struct sb_core *c, uint64_t key)
-{
-	return &c->chains[key & c->chain_mask];
-}
-
-static uint32_t *ref_next(struct sb_core *c, uint32_t ref)
-{
-	return ref & SB_REF_LINGER ? &c->linger[ref & ~SB_REF_LINGER].next : &c->txn[ref].next;
-}
-
-/* Takes ref out of the chain of key. Chains hold as many as there are objects: bounded, short by load <= 1. */
-static void unlink_ref(struct sb_core *c, uint64_t key, uint32_t ref)
-{
-	for (uint32_t *p = chain_of(c, key); *p != SB_NONE; p = ref_next(c, *p))
-		if (*p == ref) {
-			*p = *ref_next(c, ref);
-			return;
-		}
-}
-
-void sb_txn_link(struct sb_core *c, struct sb_txn *t)
-{
-	uint32_t *head = chain_of(c, t->key);
-	t->next = *head;
-	*head = sb_txn_slot(c, t);
-}
-
-void sb_txn_free(struct sb_core *c, struct sb_txn *t)
+/* All of it but what it is found by. */
+static void release(struct sb_core *c, struct sb_txn *t)
 {
 	uint32_t slot = sb_txn_slot(c, t);
-	if (t->kind == SB_TXN_INVITE || t->kind == SB_TXN_OTHER)
-		unlink_ref(c, t->key, slot);
 	for (unsigned i = 0; i < t->n_legs; i++)
 		sb_leg_settle(c, t, i, SB_LEG_IDLE);
 	sb_store_drop(&c->store, &t->request);
@@ -94,25 +64,27 @@ void sb_txn_free(struct sb_core *c, struct sb_txn *t)
 	t->kind = SB_TXN_FREE;
 	t->gen = (t->gen + 1) & SB_COOKIE_GEN_MASK;
 	t->armed = SB_NEVER;
-	t->next = c->txn_free;
+	t->keyed.next = c->txn_free;
 	c->txn_free = slot;
 	sb_stat_add(&c->usage.transactions, -1);
 }
 
+void sb_txn_free(struct sb_core *c, struct sb_txn *t)
+{
+	if (t->kind == SB_TXN_INVITE || t->kind == SB_TXN_OTHER)
+		sb_table_drop(&c->table, sb_txn_slot(c, t));
+	release(c, t);
+}
+
 struct sb_txn *sb_txn_find(struct sb_core *c, uint64_t key, uint32_t key2, struct sb_linger **linger)
 {
+	uint32_t ref = sb_table_find(&c->table, key, key2);
 	*linger = NULL;
-	for (uint32_t ref = *chain_of(c, key); ref != SB_NONE; ref = *ref_next(c, ref)) {
-		if (ref & SB_REF_LINGER) {
-			struct sb_linger *l = &c->linger[ref & ~SB_REF_LINGER];
-			if (l->key == key && l->key2 == key2) {
-				*linger = l;
-				return NULL;
-			}
-		} else if (c->txn[ref].key == key && c->txn[ref].key2 == key2) {
-			return &c->txn[ref];
-		}
-	}
+	if (ref == SB_NONE)
+		return NULL;
+	if (!(ref & SB_REF_SECOND))
+		return &c->txn[ref];
+	*linger = &c->linger[ref & ~SB_REF_SECOND];
 	return NULL;
 }
 
@@ -125,45 +97,10 @@ struct sb_txn *sb_txn_of_cookie(struct sb_core *c, const struct sb_cookie *k)
 	return match && t->leg[k->leg].state != SB_LEG_IDLE ? t : NULL;
 }
 
-static uint32_t cookie_hash(uint32_t slot, uint32_t gen)
-{
-	return slot * 0x9e3779b1u ^ gen * 0x85ebca6bu;
-}
-
-static uint32_t *cookie_chain(struct sb_core *c, uint32_t slot, uint32_t gen)
-{
-	return &c->cookie_chains[cookie_hash(slot, gen) & c->chain_mask];
-}
-
-struct sb_linger *sb_linger_of_cookie(struct sb_core *c, const struct sb_cookie *k)
-{
-	if (k->worker != c->cfg.worker)
-		return NULL;
-	for (uint32_t i = *cookie_chain(c, k->slot, k->gen); i != SB_NONE; i = c->linger[i].next_cookie)
-		if (c->linger[i].slot == k->slot && c->linger[i].gen == k->gen)
-			return &c->linger[i];
-	return NULL;
-}
-
-void sb_txn_prefetch_chain(const struct sb_core *c, uint64_t key)
-{
-	__builtin_prefetch(&c->chains[key & c->chain_mask], 1);
-}
-
-void sb_txn_prefetch_first(const struct sb_core *c, uint64_t key)
-{
-	uint32_t ref = c->chains[key & c->chain_mask];
-	if (ref == SB_NONE)
-		return;
-	__builtin_prefetch(
-	        ref & SB_REF_LINGER ? (const void *)&c->linger[ref & ~SB_REF_LINGER] : (const void *)&c->txn[ref]);
-}
-
 void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t)
 {
 	uint32_t next = c->linger_head + c->linger_n + RECORD_AHEAD;
-	__builtin_prefetch(&c->chains[t->key & c->chain_mask], 1);
-	__builtin_prefetch(&c->cookie_chains[cookie_hash(sb_txn_slot(c, t), t->gen) & c->chain_mask], 1);
+	sb_table_prefetch(&c->table, t->keyed.key);
 	if (next >= c->cfg.linger_max)
 		next -= c->cfg.linger_max;
 	__builtin_prefetch(&c->linger[next < c->cfg.linger_max ? next : 0], 1);
@@ -174,13 +111,7 @@ void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t)
 static void linger_drop_oldest(struct sb_core *c)
 {
 	uint32_t i = c->linger_head;
-	struct sb_linger *l = &c->linger[i];
-	unlink_ref(c, l->key, i | SB_REF_LINGER);
-	for (uint32_t *p = cookie_chain(c, l->slot, l->gen); *p != SB_NONE; p = &c->linger[*p].next_cookie)
-		if (*p == i) {
-			*p = l->next_cookie;
-			break;
-		}
+	sb_table_drop(&c->table, i | SB_REF_SECOND);
 	c->linger_head = i + 1 == c->cfg.linger_max ? 0 : i + 1;
 	c->linger_n--;
 }
@@ -196,8 +127,7 @@ void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
 		i -= c->cfg.linger_max;
 	c->linger_n++;
 	struct sb_linger *l = &c->linger[i];
-	*l = (struct sb_linger){.key = t->key,
-	        .key2 = t->key2,
+	*l = (struct sb_linger){.keyed = t->keyed,
 	        .slot = sb_txn_slot(c, t),
 	        .gen = t->gen,
 	        .expiry_ms = (uint32_t)(c->now_ms + 64ull * t->snap->t1_ms),
@@ -206,31 +136,16 @@ void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
 	        .leg = leg,
 	        .listener_hash = sb_listener_hash(&t->snap->listeners[t->up_listener])};
 	memcpy(l->up_ip, t->up.ip, 16);
-	sb_txn_free(c, t);
-	uint32_t *head = chain_of(c, l->key), *cookie = cookie_chain(c, l->slot, l->gen);
-	l->next = *head;
-	*head = i | SB_REF_LINGER;
-	l->next_cookie = *cookie;
-	*cookie = i;
+	sb_table_replace(&c->table, sb_txn_slot(c, t), i | SB_REF_SECOND);
+	release(c, t);
 	atomic_store_explicit(&c->usage.lingering, c->linger_n, memory_order_relaxed);
 }
 
-static const struct sb_linger *linger_ahead(const struct sb_core *c, uint32_t n)
-{
-	uint32_t i = c->linger_head + n;
-	return &c->linger[i < c->cfg.linger_max ? i : i - c->cfg.linger_max];
-}
-
-/* The records after the one that goes now: heads of their chains, which are anywhere, and what comes first in these. */
+/* The bucket of a record whose turn will come: it is anywhere. */
 static void prefetch_expiry(const struct sb_core *c)
 {
-	const struct sb_linger *l = linger_ahead(c, EXPIRY_AHEAD), *next = linger_ahead(c, EXPIRY_NEXT);
-	__builtin_prefetch(&c->chains[l->key & c->chain_mask], 1);
-	__builtin_prefetch(&c->cookie_chains[cookie_hash(l->slot, l->gen) & c->chain_mask], 1);
-	sb_txn_prefetch_first(c, next->key);
-	uint32_t first = c->cookie_chains[cookie_hash(next->slot, next->gen) & c->chain_mask];
-	if (first != SB_NONE)
-		__builtin_prefetch(&c->linger[first], 1);
+	uint32_t i = c->linger_head + EXPIRY_AHEAD;
+	sb_table_prefetch(&c->table, c->linger[i < c->cfg.linger_max ? i : i - c->cfg.linger_max].keyed.key);
 }
 
 void sb_linger_expire(struct sb_core *c, unsigned budget)

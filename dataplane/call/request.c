@@ -146,9 +146,10 @@ static struct sb_end begin(struct sb_core *c, const struct sb_pkt *pkt, const st
 	t->request = text;
 	t->strip_routes = strip & 3;
 	t->loop = loop;
-	t->key = look->key;
-	t->key2 = look->key2;
-	sb_txn_link(c, t);
+	t->keyed.key = look->key;
+	t->keyed.key2 = look->key2;
+	t->magic = look->magic;
+	sb_table_add(&c->table, sb_txn_slot(c, t));
 	tell_choice(c, t, cand, sip);
 	return invite ? sb_invite_new(c, t, pkt, sip) : sb_other_new(c, t, pkt, sip);
 }

@@ -7,13 +7,13 @@
 #include "dataplane/call/core.h"
 #include "dataplane/call/steer.h"
 #include "dataplane/call/store.h"
+#include "dataplane/call/table.h"
 #include "dataplane/sip/compose.h"
 #include <stdalign.h>
 
 #define SB_NEVER        0xffffffffu
-#define SB_NONE         0xffffffffu /* no slot, no record */
-#define SB_RATE_WAYS    4           /* in a set */
-#define SB_RATE_SOURCES 4096        /* token buckets of invite_rate_per_source */
+#define SB_RATE_WAYS    4    /* in a set */
+#define SB_RATE_SOURCES 4096 /* token buckets of invite_rate_per_source */
 
 /* What keys are derived for (sb_hash_key). */
 enum { SB_KEY_TABLE = 1, SB_KEY_LOOP, SB_KEY_SHED };
@@ -69,10 +69,8 @@ struct sb_leg {
 
 struct sb_txn {
 	/* what every look-up reads */
-	alignas(64) uint64_t key; /* server transaction key (17.2.3), keyed hash */
-	uint32_t key2;            /* and a second one of Call-ID and CSeq: 96 bits must agree */
-	uint32_t next;            /* hash chain, or free list: slot, or record | SB_REF_LINGER */
-	uint32_t gen;             /* of the slot: in our cookies */
+	alignas(64) struct sb_keyed keyed; /* its next while the slot is free: of the free list */
+	uint32_t gen;                      /* of the slot: in our cookies */
 	uint8_t kind : 4, srv : 4;
 	uint8_t method;
 	uint8_t n_legs, cur;     /* candidates; the one whose turn it is */
@@ -80,6 +78,7 @@ struct sb_txn {
 	uint32_t best_status : 10;
 	uint32_t tries : 5, strip_routes : 2, cancelled : 1;
 	uint32_t mute : 1;     /* the final that went up could not be kept: it is not resent, rather than made up */
+	uint32_t magic : 1;    /* its key is made of the caller's Via alone, which responses bring with them */
 	uint32_t arm_gen;      /* of the timer last asked for */
 	uint32_t armed;        /* when it fires, since base_ms; SB_NEVER: none asked for */
 	uint32_t next_unarmed; /* list: slot + 1, so that 0 means not on it */
@@ -113,12 +112,9 @@ static inline struct sb_addr sb_txn_source(const struct sb_txn *t)
 
 /* What is left of an accepted INVITE for 64*T1 (RFC 6026): enough to absorb and to relay. */
 struct sb_linger {
-	uint64_t key;
-	uint32_t key2;
-	uint32_t next;        /* chain by server key */
-	uint32_t next_cookie; /* chain by cookie */
-	uint32_t slot, gen;   /* its cookie */
-	uint32_t expiry_ms;   /* low 32 bits */
+	struct sb_keyed keyed;
+	uint32_t slot, gen; /* its cookie */
+	uint32_t expiry_ms; /* low 32 bits */
 	uint8_t up_ip[16];
 	uint16_t up_port;
 	uint8_t up_family;
@@ -126,8 +122,6 @@ struct sb_linger {
 	uint32_t listener_hash; /* of the listener's address it answers from: indexes change with reloads */
 };
 _Static_assert(sizeof(struct sb_linger) <= 64, "at 600 k calls/s 19 M of these are alive");
-
-#define SB_REF_LINGER 0x80000000u /* in a chain: the rest is an index of linger[] */
 
 struct sb_rate {
 	uint64_t hash;
@@ -145,12 +139,11 @@ struct sb_core {
 	struct sb_txn *txn;
 	uint32_t txn_top, txn_free; /* never-used slots begin at top; LIFO of used ones */
 	struct sb_linger *linger;
-	uint32_t linger_head, linger_n;   /* ring: oldest, count */
-	uint32_t *chains, *cookie_chains; /* heads */
-	uint32_t chain_mask;
-	uint32_t unarmed;            /* list of slots whose ARM found no room */
-	uint32_t scan_at, scan_left; /* walk after a trunk went DOWN */
-	uint64_t events_ms;          /* limiter of the event log */
+	uint32_t linger_head, linger_n; /* ring: oldest, count */
+	struct sb_table table;          /* of both, by server key */
+	uint32_t unarmed;               /* list of slots whose ARM found no room */
+	uint32_t scan_at, scan_left;    /* walk after a trunk went DOWN */
+	uint64_t events_ms;             /* limiter of the event log */
 	uint32_t events_n;
 	uint64_t full_event_ms;
 	uint32_t shed_share; /* of SB_SHED_ALL */
@@ -165,19 +158,14 @@ struct sb_core {
 	struct sb_core_usage usage;
 };
 
-/* ---- pool.c: slots, chains, lingering records, timers */
+/* ---- pool.c: slots, lingering records, timers */
 struct sb_txn *sb_txn_new(struct sb_core *c, enum sb_txn_kind kind);
 void sb_txn_free(struct sb_core *c, struct sb_txn *t);
 uint32_t sb_txn_slot(const struct sb_core *c, const struct sb_txn *t);
-void sb_txn_link(struct sb_core *c, struct sb_txn *t);
 /* By server key: the transaction, or a lingering record; both NULL: unknown. */
 struct sb_txn *sb_txn_find(struct sb_core *c, uint64_t key, uint32_t key2, struct sb_linger **linger);
 struct sb_txn *sb_txn_of_cookie(struct sb_core *c, const struct sb_cookie *k);
-struct sb_linger *sb_linger_of_cookie(struct sb_core *c, const struct sb_cookie *k);
-/* Asks the caches: for the head of a key's chain; for what the head names; for what the end of a transaction touches.
- */
-void sb_txn_prefetch_chain(const struct sb_core *c, uint64_t key);
-void sb_txn_prefetch_first(const struct sb_core *c, uint64_t key);
+/* Asks the caches for what the end of a transaction touches. */
 void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t);
 /* Frees the transaction and leaves a record for 64*T1. */
 void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg);
@@ -186,6 +174,12 @@ void sb_linger_expire(struct sb_core *c, unsigned budget);
 void sb_txn_arm(struct sb_core *c, struct sb_txn *t);
 void sb_txn_arm_pending(struct sb_core *c, unsigned budget);
 uint32_t sb_txn_now(const struct sb_core *c, const struct sb_txn *t); /* ms since its base */
+
+/* ---- look.c */
+/* The keys of the INVITE that a response answers whose Via below ours is `below`. False: an RFC 2543 client's, whose
+ * keys a response does not tell. */
+bool sb_look_below(
+        const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *below, uint64_t *key, uint32_t *key2);
 
 /* ---- out.c: sending, replying, telling */
 struct sb_pkt *sb_out_alloc(struct sb_core *c, uint32_t size);

@@ -34,7 +34,8 @@ static void decode_all(struct sb_worker *w, uint16_t port, struct rte_mbuf **m, 
 	}
 }
 
-/* SIP is read here, whoever owns it: the index rides along. */
+/* SIP is read here, whoever owns it: the index rides along. What a message of ours belongs to is asked for at once: the
+ * caches have until the last of the burst is read. */
 static void index_all(struct sb_worker *w)
 {
 	const bool osip = w->view->snapshot->parser == SB_PARSER_OSIP;
@@ -45,6 +46,9 @@ static void index_all(struct sb_worker *w)
 		if (np->kind != SB_NET_SIP)
 			continue;
 		np->read = (uint8_t)sb_core_read(w->core, &np->sip, &np->pkt, osip, &np->look, &asked);
+		np->owner = sb_core_owner(w->core, &np->look);
+		if (np->owner == w->index)
+			sb_core_prefetch(w->core, &np->look);
 		if (np->read < SB_READ_NOT_SIP)
 			*(asked ? &slow : &fast) += 1;
 	}
@@ -63,10 +67,7 @@ static uint32_t icmp_owner(const struct sb_worker *w, const struct sb_net_pkt *n
 
 static uint32_t owner_of(const struct sb_worker *w, const struct sb_net_pkt *np)
 {
-	if (np->kind == SB_NET_ICMP)
-		return icmp_owner(w, np);
-	uint32_t owner = sb_core_owner(w->core, &np->look);
-	return owner < w->dp->cfg.n_workers ? owner : w->index;
+	return np->kind == SB_NET_ICMP ? icmp_owner(w, np) : np->owner;
 }
 
 /* To the worker that owns them; what its ring has no room for ends here. */
@@ -78,12 +79,9 @@ static void hand_over(struct sb_worker *w, uint32_t owner, struct sb_net_pkt **p
 		sb_end(w, pkt[i], SB_C_drop_ring_full);
 }
 
-/* Two rounds: the second reads what the first has asked for. */
-static void prefetch_all(struct sb_worker *w)
+/* It reads what sb_core_prefetch() has asked for. */
+static void prefetch_more(struct sb_worker *w)
 {
-	for (uint32_t i = 0; i < w->burst.n; i++)
-		if (w->burst.pkt[i]->kind == SB_NET_SIP)
-			sb_core_prefetch(w->core, &w->burst.pkt[i]->look);
 	for (uint32_t i = 0; i < w->burst.n; i++)
 		if (w->burst.pkt[i]->kind == SB_NET_SIP)
 			sb_core_prefetch_more(w->core, &w->burst.pkt[i]->look);
@@ -143,7 +141,7 @@ void sb_burst_received(struct sb_worker *w, uint16_t port, struct rte_mbuf **m, 
 	index_all(w);
 	sb_lap(w, SB_C_ticks_index);
 	place_all(w);
-	prefetch_all(w);
+	prefetch_more(w);
 	sb_lap(w, SB_C_ticks_handoff);
 	act_all(w);
 	sb_lap(w, SB_C_ticks_act);
@@ -155,8 +153,10 @@ void sb_burst_handed(struct sb_worker *w)
 	for (uint32_t i = 0; i < w->burst.n; i++) {
 		struct sb_net_pkt *np = w->burst.pkt[i];
 		np->pkt.listener = sb_view_find(w->view, np->port, &np->local);
+		if (np->kind == SB_NET_SIP)
+			sb_core_prefetch(w->core, &np->look);
 	}
-	prefetch_all(w);
+	prefetch_more(w);
 	sb_lap(w, SB_C_ticks_handoff);
 	act_all(w);
 	sb_lap(w, SB_C_ticks_act);

@@ -43,9 +43,10 @@ struct sb_net_pkt {
 	uint32_t frame_len;
 	struct sb_addr local; /* our end; the listener itself belongs to a snapshot and is looked up by each worker */
 	uint16_t port;
-	uint8_t kind; /* enum sb_net_kind */
-	uint8_t read; /* enum sb_read */
-	bool fatal;   /* ICMP */
+	uint8_t kind;  /* enum sb_net_kind */
+	uint8_t read;  /* enum sb_read */
+	uint8_t owner; /* of SIP: the worker it belongs to */
+	bool fatal;    /* ICMP */
 	struct sb_look look;
 	struct sb_sip sip;
 };

@@ -25,6 +25,7 @@ struct sb_core_usage {
 	_Atomic uint64_t lingering, lingering_max;       /* compact records of accepted calls */
 	_Atomic uint64_t text_bytes, text_bytes_max;     /* stored requests and responses */
 	_Atomic uint64_t slots_high, records_high, pages_high; /* of transactions, lingering, text: ever touched */
+	_Atomic uint64_t buckets_high;                         /* of the table that finds the first two */
 	_Atomic uint64_t shed_share;                           /* of 65536 new INVITEs: turned away for want of time */
 	_Atomic uint64_t osip_peak, osip_size; /* libosip2's arena: most bytes one message took, bytes there */
 };

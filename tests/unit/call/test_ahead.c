@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SLOTS 400000 /* of the least area, that of records, more than twice what is made present */
+#define SLOTS 1100000 /* of the least area, that of buckets, more than twice what is made present */
 
 static struct sb_core *core;
 static struct sb_core_config big;
@@ -80,6 +80,7 @@ static void what_is_in_use_is_told(void **state)
 		assert_int_equal(area[1].high,
 		        (call < small->cfg.linger_max ? call + 1 : small->cfg.linger_max) * sizeof(struct sb_linger));
 		assert_int_equal(area[2].high, SB_STORE_PAGE);
+		assert_int_equal(area[3].high, SB_TABLE_LEAST * sizeof(struct sb_bucket));
 	}
 	world_free(small);
 }

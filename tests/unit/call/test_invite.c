@@ -48,6 +48,69 @@ static void accepted_call_lingers_as_a_record(void **state)
 	world_end(w);
 }
 
+/* The first such text becomes another of the same length. */
+static void change(char *text, const char *from, const char *to)
+{
+	char *at = strstr(text, from);
+	assert_non_null(at);
+	memcpy(at, to, strlen(from));
+}
+
+/* 17.2.3: an RFC 2543 client's INVITE is known by more than its Via, which is all of it that a 2xx tells: no record
+ * would be found */
+static void accepted_call_of_an_rfc_2543_client_stays(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char invite[2048], ok[2048];
+	strcpy(invite, world_invite(1));
+	change(invite, "branch=z9hG4bK", "branch=z9hG4bA");
+	world_rx(w, world_caller, invite);
+	world_expect(w, "SIP/2.0 100", world_caller);
+	strcpy(ok, world_answer(world_expect(w, "INVITE", T1)->text, 200, ""));
+	for (unsigned n = 0; n < 3; n++) {
+		assert_int_equal(world_rx(w, T1, ok), SB_C_end_forwarded);
+		world_expect(w, "SIP/2.0 200", world_caller);
+		assert_int_equal(world_rx(w, world_caller, invite), SB_C_end_consumed);
+		world_quiet(w);
+	}
+	assert_int_equal(sb_core_usage(w->core)->lingering, 0);
+	world_pass(w, 32001);
+	assert_int_equal(world_rx(w, T1, ok), SB_C_drop_stray_response);
+	world_end(w);
+}
+
+/* R6026: the Via below ours finds the record, ours says whose response it is */
+static void record_serves_its_own_call_alone(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	char ok[2][4096], below[2][256];
+	for (unsigned i = 0; i < 2; i++) {
+		strcpy(ok[i], world_answer(world_call(w, i + 1)->text, 200, ""));
+		strcpy(below[i], strstr(strstr(ok[i], "Via: ") + 5, "Via: "));
+		*strchr(below[i], '\r') = 0;
+		world_rx(w, T1, ok[i]);
+		world_expect(w, "SIP/2.0 200", world_caller);
+	}
+	assert_int_equal(sb_core_usage(w->core)->lingering, 2);
+	assert_int_equal(strlen(below[0]), strlen(below[1]));
+	for (unsigned i = 0; i < 2; i++) {
+		char lost[4096], other[4096];
+		strcpy(other, ok[i]);
+		change(other, below[i], below[!i]);
+		assert_int_equal(world_rx(w, T1, other), SB_C_drop_stray_response);
+		strcpy(lost, ok[i]);
+		char *at = strstr(lost, below[i]);
+		memmove(at, strchr(at, '\n') + 1, strlen(strchr(at, '\n') + 1) + 1);
+		assert_int_equal(world_rx(w, T1, lost), SB_C_drop_bad_response);
+		world_quiet(w);
+		assert_int_equal(world_rx(w, T1, ok[i]), SB_C_end_forwarded);
+		world_expect(w, "SIP/2.0 200", world_caller);
+	}
+	world_end(w);
+}
+
 /* S4.1, S4.2, S2.1: sends at 0, a, 3a, 7a, next trunk at 15a */
 static void silent_trunk_is_given_up_at_the_formula(void **state)
 {
@@ -643,6 +706,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(plain_call_is_relayed_both_ways),
 	        cmocka_unit_test(accepted_call_lingers_as_a_record),
+	        cmocka_unit_test(accepted_call_of_an_rfc_2543_client_stays),
+	        cmocka_unit_test(record_serves_its_own_call_alone),
 	        cmocka_unit_test(silent_trunk_is_given_up_at_the_formula),
 	        cmocka_unit_test(default_formula_is_seven_sends_in_63_5_s),
 	        cmocka_unit_test(last_trunk_gets_64_t1_then_408),
