@@ -124,7 +124,7 @@ static bool in_slot(const struct sb_core *c, const struct sb_look *look)
 
 void sb_core_prefetch(const struct sb_core *c, const struct sb_look *look)
 {
-	if (look->read == SB_READ_REQUEST)
+	if (look->read == SB_READ_REQUEST && !look->dialog)
 		sb_table_prefetch(&c->table, look->key);
 	if (!in_slot(c, look))
 		return;
@@ -151,6 +151,12 @@ static struct sb_end request(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
 {
 	struct sb_linger *l;
+	struct sb_own_route own;
+	if (look->dialog) {
+		sb_dialog_own_route(c, sip, &own);
+		if (own.owner == SB_ROUTE_SIGNED)
+			return sb_request_in_dialog(c, pkt, sip, &own);
+	}
 	struct sb_txn *t = sb_txn_find(c, look->key, look->key2, &l);
 	bool accepted = l || (t && t->srv == SB_SRV_ACCEPTED);
 	if (accepted && sip->method == SB_M_ACK)
@@ -191,11 +197,11 @@ static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, cons
 	struct sb_via below;
 	uint64_t key;
 	uint32_t key2;
-	if (sip->method == SB_M_CANCEL)
-		return sb_ended(SB_C_end_consumed); /* of ours, and answered too late to matter */
+	if (sip->method != SB_M_INVITE)
+		return sb_ended(SB_C_drop_stray_response);
 	if (!sip->via.next)
 		return sb_ended(SB_C_drop_bad_response); /* it has lost the Vias above ours */
-	if (sip->method == SB_M_INVITE && !sb_sip_via_below(sip, &below) && sb_look_below(c, sip, &below, &key, &key2))
+	if (!sb_sip_via_below(sip, &below) && sb_look_below(c, sip, &below, &key, &key2))
 		sb_txn_find(c, key, key2, &l);
 	if (!l || l->slot != k->slot || l->gen != k->gen)
 		return sb_ended(SB_C_drop_stray_response);

@@ -72,7 +72,8 @@ struct sb_look {
 	uint8_t read;            /* enum sb_read: which of these were set */
 	bool final;              /* responses: it may end a transaction */
 	bool magic;              /* requests: the key is made of the top Via alone */
-	bool brief;              /* requests: read in brief, to be turned away if it belongs to no transaction */
+	bool dialog; /* requests: as they come in a dialog; with a Route of ours, no transaction is looked for */
+	bool brief;  /* requests: read in brief, to be turned away if it belongs to no transaction */
 };
 
 /* Reads a datagram, as sb_sip_read() does, and looks at it. Past capacity an INVITE of this worker that is to be shed,

@@ -18,26 +18,33 @@ static bool has_magic(const struct sb_sip *sip, const struct sb_via *via)
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
 
+/* What the keys of all requests of a transaction are made of besides their Via. Call-ID and CSeq are among it, so that
+ * whoever gives all calls one branch does not fill one bucket. */
+struct common {
+	uint64_t call, cseq;
+};
+
 /* The server transaction key (17.2.3) of whoever put a Via with a usable branch. */
-static uint64_t key_of_via(const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *via, uint64_t method,
-        struct sb_span other)
+static uint64_t key_of_via(const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *via,
+        const struct common *common, uint64_t method, struct sb_span other)
 {
 	const struct sb_piece first[] = {{sb_at(sip, via->branch), via->branch.len},
-	        {sb_at(sip, via->host), via->host.len}, {sb_at(sip, other), other.len}};
-	return sb_hash(c->table_key, method << 32 | via->port, first, other.len ? 3 : 2);
+	        {sb_at(sip, via->host), via->host.len}, {common, sizeof *common}, {sb_at(sip, other), other.len}};
+	uint16_t port = via->port ? via->port : 5060;
+	return sb_hash(c->table_key, method << 32 | port, first, other.len ? 4 : 3);
 }
 
-static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, bool magic)
+static uint64_t key_of(const struct sb_core *c, const struct sb_sip *sip, const struct common *common, bool magic)
 {
 	uint64_t method = method_of(sip);
 	struct sb_span other = sip->method == SB_M_OTHER ? sip->method_text : (struct sb_span){0, 0};
 	if (magic)
-		return key_of_via(c, sip, &sip->via, method, other);
+		return key_of_via(c, sip, &sip->via, common, method, other);
 	/* an RFC 2543 client: no usable branch */
 	const struct sb_piece first[] = {{sb_at(sip, sip->uri_text), sip->uri_text.len},
 	        {sb_at(sip, sip->from_tag), sip->from_tag.len}, {sb_at(sip, sip->via.value), sip->via.value.len},
-	        {sb_at(sip, other), other.len}};
-	return sb_hash(c->table_key, method << 32, first, other.len ? 4 : 3);
+	        {common, sizeof *common}, {sb_at(sip, other), other.len}};
+	return sb_hash(c->table_key, method << 32, first, other.len ? 5 : 4);
 }
 
 static uint64_t call_of(const struct sb_core *c, const struct sb_sip *sip)
@@ -51,20 +58,22 @@ static uint32_t key2_of(const struct sb_sip *sip, uint64_t call)
 	return (uint32_t)((call ^ method_of(sip) << 32 ^ sip->cseq) * 0x9e3779b97f4a7c15ull >> 32);
 }
 
-/* look->call is there. */
+/* look->call is there. ACK and CANCEL may be an INVITE's that has a transaction, whatever Routes they bear. */
 static void look_at_request(const struct sb_core *c, const struct sb_sip *sip, struct sb_look *look)
 {
 	look->read = SB_READ_REQUEST;
 	look->magic = has_magic(sip, &sip->via);
-	look->key = key_of(c, sip, look->magic);
+	look->dialog = sip->to_tag.len && sip->route.value.len && method_of(sip) == sip->method;
+	look->key = key_of(c, sip, &(struct common){look->call, sip->cseq}, look->magic);
 	look->key2 = key2_of(sip, look->call);
 }
 
 bool sb_look_below(
         const struct sb_core *c, const struct sb_sip *sip, const struct sb_via *below, uint64_t *key, uint32_t *key2)
 {
-	*key = key_of_via(c, sip, below, method_of(sip), (struct sb_span){0, 0});
-	*key2 = key2_of(sip, call_of(c, sip));
+	const struct common common = {call_of(c, sip), sip->cseq};
+	*key = key_of_via(c, sip, below, &common, method_of(sip), (struct sb_span){0, 0});
+	*key2 = key2_of(sip, common.call);
 	return has_magic(sip, below);
 }
 

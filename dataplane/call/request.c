@@ -168,7 +168,7 @@ static unsigned refusal(const struct sb_core *c, const struct sb_sip *sip, const
 	return 0;
 }
 
-static struct sb_end in_dialog(
+struct sb_end sb_request_in_dialog(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own)
 {
 	char extra[SB_UNSUPPORTED_MAX];
@@ -191,7 +191,7 @@ struct sb_end sb_request_new(
 	sb_dialog_own_route(c, sip, &own);
 	/* Without a To tag it begins a dialog, whatever it carries; unless who is called never had one. */
 	if (own.owner == SB_ROUTE_SIGNED && (sip->to_tag.len || own.to_initiator))
-		return in_dialog(c, pkt, sip, &own);
+		return sb_request_in_dialog(c, pkt, sip, &own);
 	if (sip->method == SB_M_ACK)
 		return sb_ended(SB_C_drop_stray_ack);
 	if (!sb_request_trusted(c, pkt))

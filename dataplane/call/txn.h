@@ -306,6 +306,9 @@ struct sb_own_route {
 	const struct sb_snap_listener *leave; /* listener of the last of them */
 	struct sb_route_walk rest;            /* the walk behind them */
 };
+/* It is in a dialog; own: of sip, signed. In request.c. */
+struct sb_end sb_request_in_dialog(
+        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own);
 void sb_dialog_own_route(struct sb_core *c, const struct sb_sip *sip, struct sb_own_route *own);
 struct sb_end sb_dialog_request(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_own_route *own);

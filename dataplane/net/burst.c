@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* burst.c - a burst of frames, stage by stage: decode all, index all, find all owners, act on all. While one stage
- * works on a packet, what it needs of the next ones is on its way to the cache. */
+/* burst.c - a burst of frames, stage by stage: decode all, index all, hand over what is not ours, act on all. While one
+ * stage works on a packet, what it needs of the next ones is on its way to the cache. */
 #include "dataplane/net/net.h"
 #include <rte_prefetch.h>
 

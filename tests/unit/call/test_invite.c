@@ -85,11 +85,13 @@ static void record_serves_its_own_call_alone(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	char ok[2][4096], below[2][256];
+	char ok[2][4096], below[2][4096], ours[2][4096];
 	for (unsigned i = 0; i < 2; i++) {
 		strcpy(ok[i], world_answer(world_call(w, i + 1)->text, 200, ""));
 		strcpy(below[i], strstr(strstr(ok[i], "Via: ") + 5, "Via: "));
 		*strchr(below[i], '\r') = 0;
+		strcpy(ours[i], strstr(ok[i], "Via: "));
+		*strchr(ours[i], '\r') = 0;
 		world_rx(w, T1, ok[i]);
 		world_expect(w, "SIP/2.0 200", world_caller);
 	}
@@ -98,7 +100,10 @@ static void record_serves_its_own_call_alone(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		char lost[4096], other[4096];
 		strcpy(other, ok[i]);
-		change(other, below[i], below[!i]);
+		change(other, below[i], below[!i]); /* of no call */
+		assert_int_equal(world_rx(w, T1, other), SB_C_drop_stray_response);
+		strcpy(other, ok[i]);
+		change(other, ours[i], ours[!i]); /* of the one that ours does not name */
 		assert_int_equal(world_rx(w, T1, other), SB_C_drop_stray_response);
 		strcpy(lost, ok[i]);
 		char *at = strstr(lost, below[i]);
