@@ -6,6 +6,7 @@
 #include "calls.h"
 #include "frames.h"
 #include "messages.h"
+#include "reach.h"
 #include "reference.h"
 #include <inttypes.h>
 #include <stdint.h>
@@ -51,6 +52,12 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--reference") == 0) {
 		printf("reference work, ticks: %.0f\n", time_reference());
 		return 0;
+	}
+	if (argc > 1 && strcmp(argv[1], "--reach") == 0)
+		return time_reach();
+	if (argc > 1) {
+		fputs("usage: micro [--reference | --reach]\n", stderr);
+		return 64;
 	}
 	copies = aligned_alloc(4096, (size_t)COPIES * ROOM);
 	memset(copies, 0, (size_t)COPIES * ROOM);
