@@ -141,26 +141,26 @@ void sb_core_prefetch_more(const struct sb_core *c, const struct sb_look *look)
 }
 
 /* It belongs to no transaction. */
-static struct sb_end unknown(
-        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
+static struct sb_end unknown(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_look *look, const struct sb_own_route *own)
 {
-	return look->brief ? sb_shed_overload(c, pkt, sip, look) : sb_request_new(c, pkt, sip, look);
+	return look->brief ? sb_shed_overload(c, pkt, sip, look) : sb_request_new(c, pkt, sip, look, own);
 }
 
 static struct sb_end request(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
 {
 	struct sb_linger *l;
-	struct sb_own_route own;
+	struct sb_own_route own, *known = NULL;
 	if (look->dialog) {
-		sb_dialog_own_route(c, sip, &own);
+		sb_dialog_own_route(c, sip, known = &own);
 		if (own.owner == SB_ROUTE_SIGNED)
 			return sb_request_in_dialog(c, pkt, sip, &own);
 	}
 	struct sb_txn *t = sb_txn_find(c, look->key, look->key2, &l);
 	bool accepted = l || (t && t->srv == SB_SRV_ACCEPTED);
 	if (accepted && sip->method == SB_M_ACK)
-		return sb_request_new(c, pkt, sip, look); /* the callee's, whatever its branch (RFC 6026 7.1) */
+		return sb_request_new(c, pkt, sip, look, known); /* the callee's, whatever its branch (RFC 6026 7.1) */
 	if (t && t->kind == SB_TXN_INVITE) {
 		if (sip->method == SB_M_ACK)
 			return sb_invite_acked(c, t);
@@ -176,7 +176,7 @@ static struct sb_end request(
 		sb_count(c->cfg.counters, SB_C_retransmissions_in);
 		return sb_ended(SB_C_end_consumed); /* RFC 6026: absorbed */
 	}
-	return unknown(c, pkt, sip, look);
+	return unknown(c, pkt, sip, look, known);
 }
 
 static struct sb_end probe_answered(struct sb_core *c, const struct sb_sip *sip, const struct sb_cookie *k)
@@ -197,6 +197,8 @@ static struct sb_end lingering(struct sb_core *c, const struct sb_sip *sip, cons
 	struct sb_via below;
 	uint64_t key;
 	uint32_t key2;
+	if (sip->method == SB_M_CANCEL)
+		return sb_ended(SB_C_end_consumed); /* of ours: a 2xx has overtaken it */
 	if (sip->method != SB_M_INVITE)
 		return sb_ended(SB_C_drop_stray_response);
 	if (!sip->via.next)

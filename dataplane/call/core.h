@@ -71,7 +71,7 @@ struct sb_look {
 	uint32_t key2;           /* ... and what must agree as well */
 	uint8_t read;            /* enum sb_read: which of these were set */
 	bool final;              /* responses: it may end a transaction */
-	bool magic;              /* requests: the key is made of the top Via alone */
+	bool magic;              /* requests: the key is made of what responses bring back: Via, Call-ID, CSeq */
 	bool dialog; /* requests: as they come in a dialog; with a Route of ours, no transaction is looked for */
 	bool brief;  /* requests: read in brief, to be turned away if it belongs to no transaction */
 };

@@ -182,21 +182,24 @@ struct sb_end sb_request_in_dialog(
 	return sb_dialog_request(c, pkt, sip, own);
 }
 
-struct sb_end sb_request_new(
-        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look)
+struct sb_end sb_request_new(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_look *look, const struct sb_own_route *own)
 {
-	struct sb_own_route own;
+	struct sb_own_route walked;
 	struct sb_candidates cand;
 	char extra[SB_UNSUPPORTED_MAX];
-	sb_dialog_own_route(c, sip, &own);
+	if (!own) {
+		sb_dialog_own_route(c, sip, &walked);
+		own = &walked;
+	}
 	/* Without a To tag it begins a dialog, whatever it carries; unless who is called never had one. */
-	if (own.owner == SB_ROUTE_SIGNED && (sip->to_tag.len || own.to_initiator))
-		return sb_request_in_dialog(c, pkt, sip, &own);
+	if (own->owner == SB_ROUTE_SIGNED && (sip->to_tag.len || own->to_initiator))
+		return sb_request_in_dialog(c, pkt, sip, own);
 	if (sip->method == SB_M_ACK)
 		return sb_ended(SB_C_drop_stray_ack);
 	if (!sb_request_trusted(c, pkt))
 		return sb_out_reply(c, pkt, sip, 403, NULL, NULL); /* one answer, no state, nothing resent (P21) */
-	unsigned status = refusal(c, sip, &own);
+	unsigned status = refusal(c, sip, own);
 	if (status)
 		return sb_out_reply(c, pkt, sip, status, NULL, NULL);
 	if (sip->proxy_require_line) {
@@ -218,5 +221,5 @@ struct sb_end sb_request_new(
 	if (cand.n == 0)
 		return sb_shed_reply(
 		        c, pkt, sip); /* the operator has switched every trunk off: another edge may do better */
-	return begin(c, pkt, sip, &cand, own.n, loop, look);
+	return begin(c, pkt, sip, &cand, own->n, loop, look);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* table.h - finds transactions and lingering records by server key: a bucket is one cache line and holds a bit of each
- * key, so whoever looks for a key that is not there reads nothing else. It grows a bucket at a time (linear hashing),
- * so it covers no more memory than what was in use at once needs: of a large table, the page tables are what costs.
- * Owner: one worker. Knows of what it names only how it begins. */
+/* table.h - finds transactions and lingering records by server key: a bucket is one cache line and holds 16 bits of
+ * each key, so whoever looks for a key that is not there reads nothing else as a rule. It grows a bucket at a time
+ * (linear hashing), so it covers no more memory than what was in use at once needs: of a large table, the page tables
+ * are what costs. Owner: one worker. Knows of what it names only how it begins. */
 #pragma once
 #include <stdalign.h>
 #include <stdbool.h>

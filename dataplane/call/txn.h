@@ -78,7 +78,7 @@ struct sb_txn {
 	uint32_t best_status : 10;
 	uint32_t tries : 5, strip_routes : 2, cancelled : 1;
 	uint32_t mute : 1;     /* the final that went up could not be kept: it is not resent, rather than made up */
-	uint32_t magic : 1;    /* its key is made of the caller's Via alone, which responses bring with them */
+	uint32_t magic : 1;    /* its key is made of what responses bring with them */
 	uint32_t arm_gen;      /* of the timer last asked for */
 	uint32_t armed;        /* when it fires, since base_ms; SB_NEVER: none asked for */
 	uint32_t next_unarmed; /* list: slot + 1, so that 0 means not on it */
@@ -292,8 +292,10 @@ struct sb_end sb_shed_overload(
         struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look);
 
 /* ---- request.c: requests that belong to no transaction yet */
-struct sb_end sb_request_new(
-        struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip, const struct sb_look *look);
+struct sb_own_route;
+/* own: of sip, if the caller has it, or NULL. */
+struct sb_end sb_request_new(struct sb_core *c, const struct sb_pkt *pkt, const struct sb_sip *sip,
+        const struct sb_look *look, const struct sb_own_route *own);
 
 bool sb_request_trusted(const struct sb_core *c, const struct sb_pkt *pkt);
 

@@ -256,10 +256,9 @@ static uint64_t hash_plain(const uint8_t key[16], uint64_t number, const struct 
 		size_t at = 0;
 		for (; at + 8 <= pieces[i].len; at += 8)
 			siphash_add(v, siphash_word((const uint8_t *)pieces[i].p + at), 1);
-		siphash_add(v,
-		        siphash_tail((const uint8_t *)pieces[i].p + at, pieces[i].len & 7) | (uint64_t)pieces[i].len
-		                                                                                     << 56,
-		        1);
+		size_t rest = pieces[i].len & 7; /* 0: perhaps nothing follows that may be read */
+		uint64_t last = rest ? siphash_tail((const uint8_t *)pieces[i].p + at, rest) : 0;
+		siphash_add(v, last | (uint64_t)pieces[i].len << 56, 1);
 	}
 	return siphash_end(v, n, 1, 3);
 }

@@ -172,6 +172,30 @@ static void signed_route_begins_no_new_dialog(void **state)
 	world_free(w);
 }
 
+/* 17.1.1.3: an INVITE that begins a dialog with a Route of ours has a transaction; its ACK has a To tag and that Route,
+ * and is its own all the same */
+static void ack_of_a_refusal_is_not_the_dialogs(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	const struct world_sent *inv = world_call(w, 1);
+	char route[400], again[3000];
+	snprintf(route, sizeof route, "Route: %s\r\n", world_header(inv->text, "Record-Route"));
+	snprintf(again, sizeof again, "%s", world_request("INVITE", 1, "", route));
+	strstr(again, "z9hG4bKc1")[8] = 'x';
+	world_rx(w, world_caller, again);
+	world_expect(w, "SIP/2.0 100", world_caller);
+	inv = world_expect(w, "INVITE", T1);
+	world_rx(w, T1, world_answer(inv->text, 486, ""));
+	world_expect(w, "ACK", T1);
+	world_expect(w, "SIP/2.0 486", world_caller);
+	snprintf(again, sizeof again, "%s", world_request("ACK", 1, "callee", route));
+	strstr(again, "z9hG4bKc1")[8] = 'x';
+	assert_int_equal(world_rx(w, world_caller, again), SB_C_end_consumed);
+	world_quiet(w);
+	world_free(w);
+}
+
 /* P21: the Via below ours, edited by whoever answers, is no way to have us send a response to anybody */
 static void stateless_response_goes_only_where_its_request_came_from(void **state)
 {
@@ -469,6 +493,7 @@ int main(void)
 	        cmocka_unit_test(unsigned_route_gets_403),
 	        cmocka_unit_test(ack_of_a_2xx_passes_whatever_its_branch),
 	        cmocka_unit_test(signed_route_begins_no_new_dialog),
+	        cmocka_unit_test(ack_of_a_refusal_is_not_the_dialogs),
 	        cmocka_unit_test(stateless_response_goes_only_where_its_request_came_from),
 	        cmocka_unit_test(next_hop_is_the_route_behind_ours_or_the_uri),
 	        cmocka_unit_test(hop_that_cannot_be_reached_is_refused),

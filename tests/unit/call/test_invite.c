@@ -398,9 +398,13 @@ static void answer_that_crosses_the_cancel_goes_up(void **state)
 	const struct world_sent *inv = world_call(w, 1);
 	world_rx(w, T1, world_answer(inv->text, 180, ""));
 	world_rx(w, world_caller, world_request("CANCEL", 1, "", ""));
+	const struct world_sent *cancel = &w->sent[w->n_sent - 1];
+	assert_memory_equal(cancel->text, "CANCEL", 6);
 	w->seen = w->n_sent;
 	assert_int_equal(world_rx(w, T1, world_answer(inv->text, 200, "")), SB_C_end_forwarded);
 	world_expect(w, "SIP/2.0 200", world_caller);
+	assert_int_equal(world_rx(w, T1, world_answer(cancel->text, 481, "")), SB_C_end_consumed); /* no stray */
+	world_quiet(w);
 	world_end(w);
 }
 

@@ -183,7 +183,7 @@ static void repeated_late_2xx_holds_one_slot(void **state)
 	world_end(w);
 }
 
-/* What one more slot takes of a core's region: itself, and heads of chains. */
+/* What one more slot takes of a core's region: itself, and its share of buckets. */
 static uint64_t slot_bytes(void)
 {
 	struct sb_core_config cfg = {.transactions_max = 1u << 20};
