@@ -237,12 +237,15 @@ void world_send(int fd, const char *text)
 
 char *world_line(struct world *w, int fd)
 {
-	char *line = calloc(1, SB_MANAGE_OUT_MAX + 1);
-	size_t len = 0;
+	size_t len = 0, room = 4096;
+	char *line = malloc(room + 1);
 	assert_non_null(line);
-	for (int polls = 0; polls < POLLS_MAX && len <= SB_MANAGE_OUT_MAX; polls++) {
+	for (int polls = 0; polls < POLLS_MAX && len < SB_MANAGE_OUT_MAX; polls++) {
+		if (len == room)
+			line = realloc(line, (room *= 4) + 1);
+		assert_non_null(line);
 		/* Looks before it takes, so that the next line stays in the socket. */
-		ssize_t n = recv(fd, line + len, SB_MANAGE_OUT_MAX - len, MSG_PEEK | MSG_DONTWAIT);
+		ssize_t n = recv(fd, line + len, room - len, MSG_PEEK | MSG_DONTWAIT);
 		if (n > 0) {
 			char *end = memchr(line + len, '\n', (size_t)n);
 			size_t take = end ? (size_t)(end - line) - len + 1 : (size_t)n;
