@@ -92,7 +92,7 @@ begin_aside() {
 	set -m # a group of its own: it ends with us
 	{
 		"${idle[@]}" tests/coverage.sh --check >"$aside/coverage" 2>&1 && touch "$aside/covered"
-		"${idle[@]}" tests/fuzz/run.sh --build-all --jobs 2 --seed 1 --no-merge 0.003 >"$aside/fuzz" 2>&1
+		"${idle[@]}" tests/fuzz/run.sh --build-all --jobs 2 --seed 1 --no-merge 0.002 >"$aside/fuzz" 2>&1
 	} &
 	aside_pid=$!
 	set +m
