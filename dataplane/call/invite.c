@@ -263,7 +263,7 @@ static struct sb_end answered(
 		cancel_others(c, t, leg);
 	}
 	if (t->tries == 1 && t->magic)
-		sb_txn_to_linger(c, t, (uint8_t)leg); /* nobody else owes anything: 64 bytes are enough from here */
+		sb_txn_to_linger(c, t); /* nobody else owes anything: a record is enough from here */
 	return sb_ended(SB_C_end_forwarded);
 }
 

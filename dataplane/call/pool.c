@@ -116,7 +116,7 @@ static void linger_drop_oldest(struct sb_core *c)
 	c->linger_n--;
 }
 
-void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
+void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t)
 {
 	if (c->linger_n == c->cfg.linger_max) {
 		linger_drop_oldest(c);
@@ -133,7 +133,6 @@ void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg)
 	        .expiry_ms = (uint32_t)(c->now_ms + 64ull * t->snap->t1_ms),
 	        .up_port = t->up.port,
 	        .up_family = t->up.family,
-	        .leg = leg,
 	        .listener_hash = sb_listener_hash(&t->snap->listeners[t->up_listener])};
 	memcpy(l->up_ip, t->up.ip, 16);
 	sb_table_replace(&c->table, sb_txn_slot(c, t), i | SB_REF_SECOND);

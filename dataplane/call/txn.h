@@ -118,7 +118,6 @@ struct sb_linger {
 	uint8_t up_ip[16];
 	uint16_t up_port;
 	uint8_t up_family;
-	uint8_t leg;            /* that was answered */
 	uint32_t listener_hash; /* of the listener's address it answers from: indexes change with reloads */
 };
 _Static_assert(sizeof(struct sb_linger) <= 64, "at 600 k calls/s 19 M of these are alive");
@@ -168,7 +167,7 @@ struct sb_txn *sb_txn_of_cookie(struct sb_core *c, const struct sb_cookie *k);
 /* Asks the caches for what the end of a transaction touches. */
 void sb_txn_prefetch_end(const struct sb_core *c, const struct sb_txn *t);
 /* Frees the transaction and leaves a record for 64*T1. */
-void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t, uint8_t leg);
+void sb_txn_to_linger(struct sb_core *c, struct sb_txn *t);
 void sb_linger_expire(struct sb_core *c, unsigned budget);
 /* Asks control for the transaction's next deadline if none that is early enough was asked for. */
 void sb_txn_arm(struct sb_core *c, struct sb_txn *t);
